@@ -1,0 +1,57 @@
+# shellcheck shell=bash
+# Builds an initramfs of busybox, modules and an init script.
+# Sourced by scripts/assets; uses its cache, scratch, force and here.
+
+# ensure_initramfs FOLDER INIT MODULE...: makes cache/FOLDER/initrd from the
+# kernel's modules there. MODULEs are loaded at boot, the others only packed.
+# Rebuilt whenever something that goes into it has changed.
+ensure_initramfs() {
+  local folder=$cache/$1 init=$2 stamp
+  shift 2
+  ensure_packages busybox-static cpio
+  stamp=$(initramfs_stamp "$folder" "$init" "$@")
+  if [[ $force == no && -e $folder/initrd && -e $folder/.initrd-stamp ]] &&
+    [[ $(<"$folder/.initrd-stamp") == "$stamp" ]]; then
+    return 0
+  fi
+  local root=$scratch/root
+  rm -rf -- "$root"
+  fill_initramfs "$root" "$folder" "$init" "$@"
+  pack_initramfs "$root" "$scratch/initrd"
+  mv -- "$scratch/initrd" "$folder/initrd"
+  printf '%s' "$stamp" >"$folder/.initrd-stamp"
+  say "$folder/initrd: $(size_of "$folder/initrd")"
+}
+
+initramfs_stamp() {
+  { printf '%s\n' "${@:3}" && cat -- "$1/version" "$1/.kernel-stamp" "$2" "$here/lib/initramfs.sh" \
+    "$(busybox_file)"; } | sha256sum
+}
+
+busybox_file() { readlink -f -- "$(command -v busybox)"; }
+
+fill_initramfs() {
+  local root=$1 folder=$2 init=$3 version module
+  shift 3
+  version=$(<"$folder/version")
+  local modules=$root/lib/modules/$version
+  mkdir -p -- "$root"/{bin,dev,proc,sys,run,tmp,etc,mnt} "$modules"
+  install -m 755 -- "$(busybox_file)" "$root/bin/busybox"
+  ln -s busybox "$root/bin/sh"
+  install -m 755 -- "$init" "$root/init"
+  cp -- "$folder"/modules/*.ko "$modules/"
+  # For modprobe. busybox writes it as text, which kmod reads as well.
+  (cd -- "$root" && busybox depmod -b "$root" "$version")
+  resolve_modules "$modules" "$@" 2>/dev/null
+  for module in "${module_order[@]}"; do
+    printf '%s\n' "${module#"$root"}"
+  done >"$root/etc/boot-modules"
+}
+
+# The same input gives the same bytes: sorted, no times, no owners, no inodes.
+# Not compressed: unpacking costs an emulated CPU more than reading does.
+pack_initramfs() {
+  find "$1" -exec touch -h -d @0 -- {} +
+  (cd -- "$1" && find . -mindepth 1 -printf '%P\n' | LC_ALL=C sort |
+    cpio --quiet -o -H newc --reproducible -R 0:0) >"$2"
+}

@@ -1,0 +1,72 @@
+# shellcheck shell=bash
+# Debian packages: installing them, and fetching them without installing.
+# Sourced by scripts/assets.
+
+is_installed() {
+  # dpkg's state file rather than dpkg-query: this is the path taken every time.
+  [[ -e /var/lib/dpkg/info/$1.list || -e /var/lib/dpkg/info/$1:amd64.list ]]
+}
+
+# ensure_packages NAME...: installs those that are missing.
+ensure_packages() {
+  local missing=() name
+  for name in "$@"; do is_installed "$name" || missing+=("$name"); done
+  ((${#missing[@]})) || return 0
+  need_apt
+  ((EUID == 0)) || die "packages are missing (${missing[*]}) and only root can install them"
+  has_record "${missing[0]}" || refresh_lists
+  say "installing ${missing[*]}"
+  install_packages "${missing[@]}" || {
+    refresh_lists # old lists name files that the mirror no longer has
+    install_packages "${missing[@]}" || die "could not install ${missing[*]}: $(last_apt_line)"
+  }
+  say "installed ${missing[*]}"
+}
+
+install_packages() {
+  DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y --no-install-recommends -- "$@" >"$scratch/apt.log" 2>&1
+}
+
+# depended_kernel META: name=version of the kernel that a meta package stands for.
+depended_kernel() {
+  has_record "$1" || refresh_lists
+  has_record "$1" || die "apt knows no package $1"
+  apt-cache show --no-all-versions -- "$1" |
+    sed -nE 's/^Depends: *(linux-image-[^ ,]+) \(= ([^)]+)\).*/\1=\2/p'
+}
+
+# unpack_package NAME=VERSION FOLDER: fetches and unpacks, installs nothing.
+unpack_package() {
+  local download=$scratch/download bytes
+  bytes=$(apt-cache show -- "$1" | sed -n 's/^Size: //p' | head -n 1)
+  say "fetching ${1%%=*} ($(numfmt --to=iec "${bytes:-0}"))"
+  mkdir -p -- "$download"
+  download_package "$1" "$download" || {
+    refresh_lists
+    download_package "$1" "$download" || die "could not fetch $1: $(last_apt_line)"
+  }
+  say "unpacking ${1%%=*}"
+  dpkg -x "$download"/*.deb "$2"
+  rm -rf -- "$download"
+}
+
+download_package() {
+  # The cache folder may be closed to apt's own user: download as ourselves.
+  (cd -- "$2" && apt-get -q -o APT::Sandbox::User=root download "$1") >"$scratch/apt.log" 2>&1
+}
+
+has_record() { need_apt && apt-cache show --no-all-versions -- "$1" >/dev/null 2>&1; }
+
+need_apt() {
+  command -v apt-get >/dev/null || die "no apt-get: this needs a Debian machine"
+}
+
+refresh_lists() {
+  ((EUID == 0)) || die "apt's package lists are missing or old; run 'apt-get update' as root first"
+  say "updating apt's package lists"
+  apt-get -q update >"$scratch/apt.log" 2>&1 ||
+    die "apt-get update failed (no network?): $(last_apt_line)"
+}
+
+last_apt_line() { grep -E '^E:' "$scratch/apt.log" | tail -n 1 || tail -n 1 "$scratch/apt.log"; }

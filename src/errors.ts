@@ -1,0 +1,39 @@
+/**
+ * The error families. A family decides what the process does with the error (its exit code);
+ * `code` is stable and meant for programs; the message names the subject, the value and the limit.
+ */
+export class TsvmmError extends Error {
+  /** Stable, machine-readable, upper-case with underscores. */
+  readonly code: string;
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+  }
+}
+
+/** The user asked for something that cannot be: a wrong option, file, size. Exit code 2. */
+export class ConfigError extends TsvmmError {}
+
+/** The host or the VMM failed: an ioctl, a file, a limit. Exit code 1. */
+export class HostError extends TsvmmError {}
+
+/** The guest cannot go on: emulation failure, triple fault with `--no-reboot`. Exit code 3. */
+export class GuestError extends TsvmmError {}
+
+/** Exit codes of the `tsvmm` command. */
+export const EXIT_CODE = { ok: 0, host: 1, usage: 2, guest: 3 } as const;
+
+/** The exit code that goes with an error of any kind. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof ConfigError) return EXIT_CODE.usage;
+  if (error instanceof GuestError) return EXIT_CODE.guest;
+  return EXIT_CODE.host;
+}
+
+/** What to print of something that was thrown: its message on one line. */
+export function messageOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replace(/\s*\n\s*/g, ' ');
+}

@@ -1,0 +1,227 @@
+import { createRequire } from 'node:module';
+
+/*
+ * The interface of the native addon and the only place that loads it. The addon is mechanism:
+ * it checks what memory safety needs and decides nothing. Every failure is a NativeError.
+ */
+
+/** What a failing native call throws. `args` spells the arguments, for the message. */
+export interface NativeError extends Error {
+  /** `EINVAL`, `ENOMEM`, … */
+  readonly code: string;
+  readonly errno: number;
+  /** The ioctl or system call, as `KVM_CREATE_VM`. */
+  readonly syscall: string;
+  readonly args: string;
+}
+
+/** `KVM_CPUID` entries, seven u32 each: function, index, flags, eax, ebx, ecx, edx. */
+export type CpuidTable = Uint32Array;
+
+/** `/dev/kvm`. */
+export interface NativeKvm {
+  checkExtension(capability: number): number;
+  supportedCpuid(): CpuidTable;
+  /** Bytes of a vCPU's `kvm_run` mapping. */
+  createVm(): NativeVm;
+  close(): void;
+}
+
+export interface NativeMemslot {
+  readonly slot: number;
+  /** `KVM_MEM_*` flags. */
+  readonly flags: number;
+  readonly gpa: number;
+  /** Bytes. */
+  readonly size: number;
+  /** Kept alive, and refused to close, as long as the slot exists. */
+  readonly mapping: NativeMapping;
+  /** Bytes from the start of the mapping. */
+  readonly offset: number;
+}
+
+export type IoSpace = 'port' | 'mmio';
+
+/**
+ * How one range of ports or MMIO is served (see ARCHITECTURE.md, "Exits").
+ * Reads: `sync` asks JavaScript, `shadow` answers from `ioShadow`, `ones` answers all ones.
+ * Writes: `sync` waits for JavaScript, `post` queues to the ring, `drop` ignores.
+ */
+export interface NativeIoRange {
+  readonly space: IoSpace;
+  readonly base: number;
+  /** Bytes or ports. Ranges of a space must not overlap; an access that is not wholly inside one
+   *  range belongs to no range. */
+  readonly size: number;
+  readonly read: 'sync' | 'shadow' | 'ones';
+  readonly write: 'sync' | 'post' | 'drop';
+  /** Comes back in exits and posted writes: a u32 below 0xffffffff. */
+  readonly tag: number;
+}
+
+export interface NativeIoeventfd {
+  readonly event: NativeEventFd;
+  readonly space: IoSpace;
+  readonly addr: number;
+  /** 1, 2, 4, 8, or 0 for any length. */
+  readonly size: number;
+  /** Only writes of this value, when given. */
+  readonly datamatch?: number;
+}
+
+export interface VmCallbacks {
+  /** The vCPU with this id waits for an answer, or has parked, or failed: read its exit record. */
+  readonly onExit: (vcpuId: number) => void;
+  /** Posted writes are waiting in the ring. */
+  readonly onPosted: () => void;
+}
+
+export interface NativeVm {
+  checkExtension(capability: number): number;
+  enableCap(capability: number, args: readonly bigint[]): void;
+  setTssAddr(gpa: number): void;
+  setIdentityMapAddr(gpa: number): void;
+  createIrqchip(): void;
+  /** KVM_CREATE_PIT2 with the speaker-port dummy flag. */
+  createPit(): void;
+  /** Raw state: `clock` (kvm_clock_data), `pit2`, `irqchip0`, `irqchip1`, `irqchip2` (kvm_irqchip). */
+  getState(kind: string): Uint8Array;
+  setState(kind: string, bytes: Uint8Array): void;
+  setMemslot(memslot: NativeMemslot): void;
+  deleteMemslot(slot: number): void;
+  /** Dirty pages of a slot since the last call, one bit each, into `bitmap`. */
+  getDirtyLog(slot: number, bitmap: Uint8Array): void;
+  /** Five u32 per entry: gsi, 0 for irqchip or 1 for MSI, then chip, pin, 0 or address low, high, data. */
+  setGsiRouting(entries: Uint32Array): void;
+  irqLine(gsi: number, level: boolean): void;
+  signalMsi(address: number, data: number): void;
+  assignIrqfd(event: NativeEventFd, gsi: number): void;
+  deassignIrqfd(event: NativeEventFd, gsi: number): void;
+  assignIoeventfd(options: NativeIoeventfd): void;
+  deassignIoeventfd(options: NativeIoeventfd): void;
+  /** Sets who is told of exits. Until then nothing may run. */
+  setCallbacks(callbacks: VmCallbacks): void;
+  /** Adds a range. @returns offset of its bytes in `ioShadow` (0 unless `read` is `shadow`) */
+  addIoRange(range: NativeIoRange): number;
+  removeIoRange(space: IoSpace, base: number): void;
+  /** 64 KiB that answer shadow reads; byte-wise coherent with the vCPU threads. */
+  readonly ioShadow: ArrayBuffer;
+  /** Posted writes; layout in `posted-ring.ts`. */
+  readonly ioRing: ArrayBuffer;
+  /** Tells vCPUs that wait on a full ring that there is room. */
+  ringDrained(): void;
+  createVcpu(id: number): NativeVcpu;
+  /** Stops and joins every vCPU thread, closes every descriptor; idempotent. */
+  close(): void;
+}
+
+export interface NativeVcpu {
+  readonly id: number;
+  /** The exit record; layout in `exit.ts`. */
+  readonly exitRecord: ArrayBuffer;
+  setCpuid(table: CpuidTable): void;
+  /**
+   * Raw state of a vCPU that is parked or waits for an answer: `regs`, `sregs`, `fpu`, `lapic`,
+   * `mp_state`, `vcpu_events`, `debugregs`, `xsave`, `xcrs` (struct kvm_*).
+   * @throws when the vCPU is running
+   */
+  getState(kind: string): Uint8Array;
+  setState(kind: string, bytes: Uint8Array): void;
+  /** @returns one value per index; @throws naming the first index that KVM does not know */
+  getMsrs(indices: Uint32Array): BigUint64Array;
+  setMsrs(indices: Uint32Array, values: BigUint64Array): void;
+  /** @returns gpa, or undefined where the vCPU's page tables map nothing */
+  translate(linear: bigint): number | undefined;
+  /** Lets a parked vCPU run; starts its thread the first time. */
+  run(): void;
+  /** Asks a running vCPU to park; an exit of kind `parked` follows, after any answer it waits for. */
+  pause(): void;
+  /** Answers the exit that the vCPU waits for (data in the exit record), and lets it go on. */
+  resume(): void;
+}
+
+export interface NativeMapOptions {
+  /** Bytes, a multiple of the page size. */
+  readonly size: number;
+  /** Power of two that the address is a multiple of. */
+  readonly alignment: number;
+  readonly shared: boolean;
+  /** MAP_NORESERVE. */
+  readonly noReserve: boolean;
+  /** Initial protection. */
+  readonly access: 'none' | 'read' | 'read-write';
+  /** Absent: anonymous memory. The mapping keeps a duplicate of its own. */
+  readonly fd?: number;
+  /** Bytes from the start of the file. */
+  readonly fdOffset?: number;
+}
+
+/** A mapping of host memory. Offsets and lengths are bytes and checked against its size. */
+export interface NativeMapping {
+  readonly size: number;
+  /**
+   * A window for JavaScript, detached when the mapping closes. The caller sees to it that the
+   * bytes are accessible: touching PROT_NONE memory kills the process.
+   */
+  view(offset: number, length: number): ArrayBuffer;
+  read(offset: number, target: Uint8Array): void;
+  write(offset: number, source: Uint8Array): void;
+  protect(offset: number, length: number, access: 'none' | 'read' | 'read-write'): void;
+  /** madvise on the calling thread. */
+  advise(offset: number, length: number, advice: number): void;
+  /** madvise on the libuv pool. The mapping cannot be unmapped meanwhile. */
+  adviseAsync(offset: number, length: number, advice: number): Promise<void>;
+  /** Bytes present in memory (mincore), counted on the libuv pool. */
+  residentBytes(offset: number, length: number): Promise<number>;
+  /** Unmaps; refused while a memslot uses it; idempotent. */
+  close(): void;
+}
+
+export interface NativeEventFd {
+  readonly fd: number;
+  /** Adds one to the counter. */
+  signal(): void;
+  /** Resets the counter. @returns whether it had been signalled */
+  drain(): boolean;
+  /** Calls back from the event loop, counter already reset, after each signal. */
+  watch(callback: () => void): void;
+  unwatch(): void;
+  close(): void;
+}
+
+export interface NativeMemfdOptions {
+  readonly name: string;
+  readonly size: number;
+  /** 0 for base pages, else the huge page size in bytes. */
+  readonly hugePageSize: number;
+  /** Seal against growing and shrinking. */
+  readonly seal: boolean;
+}
+
+export interface NativeTerminal {
+  /** Puts the terminal back as it was found; idempotent, also done when the process exits. */
+  restore(): void;
+}
+
+export interface NativeAddon {
+  openKvm(path: string): NativeKvm;
+  mapMemory(options: NativeMapOptions): NativeMapping;
+  createEventFd(): NativeEventFd;
+  /** @returns an open descriptor, the caller's to close */
+  createMemfd(options: NativeMemfdOptions): number;
+  /** fallocate on the calling thread. */
+  fallocate(fd: number, mode: number, offset: number, length: number): void;
+  fallocateAsync(fd: number, mode: number, offset: number, length: number): Promise<void>;
+  /** Raw mode, output processing kept. */
+  rawTerminal(fd: number): NativeTerminal;
+  readonly pageSize: number;
+}
+
+function load(): NativeAddon {
+  const require = createRequire(import.meta.url);
+  // The addon's own types end here: the interface above is what native/ implements.
+  return require('../../build/Release/tsvmm.node') as NativeAddon;
+}
+
+/** The addon, loaded once. */
+export const addon: NativeAddon = load();

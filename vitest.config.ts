@@ -1,0 +1,35 @@
+import { defineConfig } from 'vitest/config';
+
+// Three suites with three needs: `unit` runs anywhere, `guest` needs /dev/kvm, and
+// `linux` needs a KVM that can run a Linux kernel (scripts/nested provides one).
+// Time limits are generous: machines are shared, and an emulated one is slow.
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['src/**/*.test.ts', 'scripts/**/*.test.ts'],
+          testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'guest',
+          include: ['guest-tests/bare-metal/**/*.test.ts', 'guest-tests/cli/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'linux',
+          include: ['guest-tests/linux/**/*.test.ts'],
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
