@@ -1,0 +1,163 @@
+/*
+ * What the monitor sees of a machine. Queries return plain data of the moment they are asked;
+ * sizes are bytes and addresses guest-physical, both plain numbers.
+ */
+
+/** Whether the vCPUs run, and why not. */
+export interface MachineStatus {
+  readonly running: boolean;
+  /**
+   * Why the machine stands still when nobody asked it to, as `shutdown` or `internal-error`;
+   * absent while it runs and after `stop()`.
+   */
+  readonly reason?: string;
+}
+
+export interface CpuInfo {
+  readonly id: number;
+  readonly state: 'running' | 'halted' | 'paused' | 'waiting-for-sipi';
+  /** Kernel thread id; absent before the vCPU ran for the first time. */
+  readonly threadId?: number;
+}
+
+/** A value that a person reads or writes by name. */
+export type PropertyValue = string | number | boolean;
+
+export interface NamedValue {
+  readonly name: string;
+  readonly value: PropertyValue;
+}
+
+export interface MemoryDeviceInfo {
+  readonly type: 'virtio-mem';
+  readonly id: string;
+  /** First address of the device's region. */
+  readonly memaddr: number;
+  readonly node: number;
+  readonly requestedSize: number;
+  /** Plugged now. */
+  readonly size: number;
+  readonly maxSize: number;
+  readonly blockSize: number;
+  /** Path of the backend's object, as `/objects/mem0`. */
+  readonly memdev: string;
+  /** What `info memory-devices -v` adds, in order: counters, and why `size` is not yet as asked. */
+  readonly verbose: readonly NamedValue[];
+}
+
+/** How a property's value is written: `size` takes suffixes (`500M`), `bool` is on or off. */
+export type PropertyType = 'size' | 'int' | 'bool' | 'string';
+
+export interface ObjectProperty extends NamedValue {
+  readonly type: PropertyType;
+  readonly writable: boolean;
+}
+
+/** An object that users may name. Its id is the last part of its path; ids are unique. */
+export interface ObjectInfo {
+  /** Absolute, as `/machine/peripheral/vm0` or `/objects/mem0`. */
+  readonly path: string;
+  /** As `virtio-mem-pci` or `memory-backend-ram`. */
+  readonly type: string;
+  readonly properties: readonly ObjectProperty[];
+}
+
+export interface MemslotInfo {
+  readonly id: number;
+  readonly gpa: number;
+  readonly size: number;
+  /** Who owns it, as `ram` or a device's id. */
+  readonly device: string;
+  /** Whether KVM has it now; a window of a device with nothing plugged is not active. */
+  readonly active: boolean;
+}
+
+export interface MemslotReport {
+  readonly slots: readonly MemslotInfo[];
+  /** Slots that this KVM offers (KVM_CAP_NR_MEMSLOTS). */
+  readonly limit: number;
+  readonly metadata: {
+    /** Host memory that KVM takes for the active slots, by its page-tracking structures. */
+    readonly nowBytes: number;
+    /** The same if every device region were one slot, always present. */
+    readonly staticBytes: number;
+    /** What the figures assume of this KVM, as `shadow paging, one address space`. */
+    readonly basis: string;
+  };
+}
+
+export interface PciBarInfo {
+  readonly index: number;
+  readonly kind: 'io' | 'mem32' | 'mem64';
+  readonly prefetchable: boolean;
+  /** Absent while the guest has not enabled or placed it. */
+  readonly addr?: number;
+  readonly size: number;
+}
+
+export interface PciFunctionInfo {
+  readonly bus: number;
+  readonly device: number;
+  readonly function: number;
+  /** Class and subclass, 16 bits. */
+  readonly classCode: number;
+  readonly vendorId: number;
+  readonly deviceId: number;
+  /** Absent when the function has none (zero). */
+  readonly subsystem?: { readonly vendorId: number; readonly id: number };
+  /** INTx: the line register, and the pin from 1 (A) to 4 (D); absent without INTx. */
+  readonly interrupt?: { readonly line: number; readonly pin: number };
+  readonly bars: readonly PciBarInfo[];
+  /** The user's name for the device, or empty. */
+  readonly id: string;
+}
+
+export interface RegionInfo {
+  readonly start: number;
+  /** Bytes or ports, more than 0. */
+  readonly size: number;
+  readonly kind: 'ram' | 'i/o' | 'container';
+  readonly name: string;
+  readonly children?: readonly RegionInfo[];
+}
+
+export interface AddressSpaceInfo {
+  /** `memory` or `I/O`. */
+  readonly name: string;
+  readonly root: RegionInfo;
+}
+
+export interface MachineControl {
+  /** What the guest is called on this host. */
+  readonly name: string;
+  /** Version of tsvmm, as `0.1.0`. */
+  readonly version: string;
+
+  status(): MachineStatus;
+  cpus(): readonly CpuInfo[];
+  memoryDevices(): readonly MemoryDeviceInfo[];
+  objects(): readonly ObjectInfo[];
+  memslots(): MemslotReport;
+  pciFunctions(): readonly PciFunctionInfo[];
+  addressSpaces(): readonly AddressSpaceInfo[];
+
+  /**
+   * Sets a writable property, as `requested-size` of a virtio-mem device.
+   *
+   * @param path  the object's path
+   * @param value of the type that the property's `type` says; sizes and ints are whole numbers
+   * @throws ConfigError when the value cannot be, naming value and limit; nothing has changed
+   */
+  setProperty(path: string, name: string, value: PropertyValue): void | Promise<void>;
+
+  /** Parks every vCPU; resolves once none runs. Nothing to do when they are parked. */
+  stop(): Promise<void>;
+  /** Lets the vCPUs run on. @throws HostError when only a reset can help */
+  cont(): Promise<void>;
+  /** Resets the machine as its reset button does. */
+  reset(): Promise<void>;
+  /** Presses the ACPI power button; the guest decides what to do. */
+  powerDown(): void;
+  /** Ends the process, exit code 0. Returns at once; monitors get their output flushed. */
+  quit(): void;
+}
