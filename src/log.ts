@@ -1,16 +1,57 @@
-import { pino, type Logger } from 'pino';
+import { createRequire } from 'node:module';
+import type { Logger } from 'pino';
 
-/** Levels of `--log-level`. */
-export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+/** Levels of `--log-level`, most severe first. */
+export const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Logs go to stderr, never among the guest's output. Synchronous, so that a crash loses nothing. */
-const root: Logger = pino(
-  { level: 'info', base: undefined },
-  pino.destination({ fd: 2, sync: true }),
-);
+/** What components log through: pino's calls, fields first. */
+export interface Log {
+  error(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  debug(fields: object, message: string): void;
+}
 
-/** One child per component: `log('virtio-mem')`. */
-export function log(component: string): Logger {
-  return root.child({ component });
+let threshold: number = LOG_LEVELS.indexOf('info');
+let root: Logger | undefined;
+
+/** Drops what is below `level` from now on. */
+export function setLogLevel(level: LogLevel): void {
+  threshold = LOG_LEVELS.indexOf(level);
+  if (root !== undefined) root.level = level;
+}
+
+/**
+ * The root logger. It writes to stderr, never among the guest's output, and synchronously, so that
+ * a crash loses nothing. Loaded with the first line, since pino is a third of a quiet start-up.
+ */
+function rootLogger(): Logger {
+  if (root !== undefined) return root;
+  const require = createRequire(import.meta.url);
+  const { pino } = require('pino') as typeof import('pino');
+  const options = { level: LOG_LEVELS[threshold] ?? 'info', base: null };
+  if (process.stderr.isTTY) {
+    const pretty = require('pino-pretty') as typeof import('pino-pretty');
+    const ignore = 'component';
+    const messageFormat = '{component}: {msg}';
+    root = pino(options, pretty({ destination: 2, sync: true, ignore, messageFormat }));
+  } else {
+    root = pino(options, pino.destination({ fd: 2, sync: true }));
+  }
+  return root;
+}
+
+/** One logger per component: `log('virtio-mem').warn({ id }, 'plug refused')`. */
+export function log(component: string): Log {
+  let child: Logger | undefined;
+  const at = (level: 'error' | 'warn' | 'info' | 'debug') => {
+    const rank = LOG_LEVELS.indexOf(level);
+    return (fields: object, message: string) => {
+      if (rank > threshold) return;
+      child ??= rootLogger().child({ component }, { level: 'trace' });
+      child[level](fields, message);
+    };
+  };
+  return { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') };
 }

@@ -1,6 +1,7 @@
-/*
- * Contract, implemented below shortly: access to the guest's memory by guest-physical address.
- */
+import type { NativeMapping } from '../kvm/addon.ts';
+import { ConfigError } from '../errors.ts';
+import { hex, MIB } from '../units.ts';
+import type { DiscardManager } from './discard-manager.ts';
 
 /** What a device or a loader sees of guest memory. Every access is bounds-checked. */
 export interface GuestMemoryAccess {
@@ -20,4 +21,145 @@ export interface GuestMemoryAccess {
   write(gpa: number, source: Uint8Array, length: number): boolean;
   /** Changes whenever memory is taken from the guest: what was checked before must be checked again. */
   readonly generation: number;
+}
+
+export interface MemoryRegion {
+  /** For `info mtree`. */
+  readonly name: string;
+  readonly gpa: number;
+  /** Bytes. */
+  readonly size: number;
+  readonly mapping: NativeMapping;
+  /** Bytes into the mapping. */
+  readonly offset: number;
+  /** Absent for RAM: all of it holds memory. */
+  readonly discards?: DiscardManager;
+}
+
+/** Up to here JavaScript copies byte by byte: cheaper than a call into the addon. */
+const SMALL_COPY = 64;
+/** JavaScript sees memory in windows of this size, made when they are first used. */
+const WINDOW_SIZE = MIB;
+/** Windows kept at most: a guest that names many addresses must not fill our memory. */
+const WINDOW_LIMIT = 256;
+
+/**
+ * Guest memory by guest-physical address. It holds what it was given and owns no mapping.
+ * A range may not cross from one region into the next: no request of a sane driver does.
+ */
+export class GuestMemory implements GuestMemoryAccess {
+  #regions: readonly MemoryRegion[] = [];
+  readonly #windows = new Map<number, Uint8Array>();
+  #lastKey = -1;
+  #lastWindow: Uint8Array = new Uint8Array(0);
+  #generation = 0;
+
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** By address. */
+  get regions(): readonly MemoryRegion[] {
+    return this.#regions;
+  }
+
+  /** @throws ConfigError when it overlaps another region */
+  add(region: MemoryRegion): void {
+    const end = region.gpa + region.size;
+    const other = this.#regions.find((it) => region.gpa < it.gpa + it.size && it.gpa < end);
+    if (other !== undefined) {
+      const message = `${region.name} at ${hex(region.gpa)} to ${hex(end)} overlaps ${other.name} at ${hex(other.gpa)}`;
+      throw new ConfigError('MEMORY_OVERLAP', message);
+    }
+    this.#regions = [...this.#regions, region].sort((a, b) => a.gpa - b.gpa);
+    region.discards?.register({
+      onPopulate: () => undefined,
+      onDiscard: () => {
+        this.#generation += 1;
+      },
+    });
+  }
+
+  isUsable(gpa: number, length: number): boolean {
+    return this.#find(gpa, length) !== undefined;
+  }
+
+  isRam(gpa: number, length: number): boolean {
+    const region = this.#find(gpa, length);
+    return region !== undefined && region.discards === undefined;
+  }
+
+  view(gpa: number, length: number): DataView | undefined {
+    const region = this.#find(gpa, length);
+    if (region === undefined) return undefined;
+    const start = region.offset + (gpa - region.gpa);
+    return new DataView(region.mapping.view(start, length));
+  }
+
+  read(gpa: number, target: Uint8Array, length: number): boolean {
+    const region = this.#find(gpa, length);
+    if (region === undefined || target.length < length) return false;
+    if (length <= SMALL_COPY) {
+      const from = gpa % WINDOW_SIZE;
+      const window = this.#windowFor(region, gpa, from + length);
+      if (window !== undefined) {
+        for (let i = 0; i < length; i++) target[i] = window[from + i] ?? 0;
+        return true;
+      }
+    }
+    region.mapping.read(
+      region.offset + (gpa - region.gpa),
+      target.length === length ? target : target.subarray(0, length),
+    );
+    return true;
+  }
+
+  write(gpa: number, source: Uint8Array, length: number): boolean {
+    const region = this.#find(gpa, length);
+    if (region === undefined || source.length < length) return false;
+    if (length <= SMALL_COPY) {
+      const to = gpa % WINDOW_SIZE;
+      const window = this.#windowFor(region, gpa, to + length);
+      if (window !== undefined) {
+        for (let i = 0; i < length; i++) window[to + i] = source[i] ?? 0;
+        return true;
+      }
+    }
+    region.mapping.write(
+      region.offset + (gpa - region.gpa),
+      source.length === length ? source : source.subarray(0, length),
+    );
+    return true;
+  }
+
+  /** The region that holds all of a range, every byte of it usable. Guest numbers end up here. */
+  #find(gpa: number, length: number): MemoryRegion | undefined {
+    if (!Number.isSafeInteger(gpa) || !Number.isSafeInteger(length) || length < 0) return undefined;
+    for (const region of this.#regions) {
+      const from = gpa - region.gpa;
+      if (from < 0) return undefined;
+      if (from + length > region.size || from >= region.size) continue;
+      if (region.discards === undefined || region.discards.isPopulated(from, length)) return region;
+      return undefined;
+    }
+    return undefined;
+  }
+
+  /** @returns undefined where the access leaves the window, or the window the region */
+  #windowFor(region: MemoryRegion, gpa: number, end: number): Uint8Array | undefined {
+    if (end > WINDOW_SIZE) return undefined;
+    const base = gpa - (gpa % WINDOW_SIZE);
+    if (base === this.#lastKey) return this.#lastWindow;
+    if (base < region.gpa || base + WINDOW_SIZE > region.gpa + region.size) return undefined;
+    let window = this.#windows.get(base);
+    if (window === undefined) {
+      if (this.#windows.size >= WINDOW_LIMIT) this.#windows.clear();
+      const start = region.offset + (base - region.gpa);
+      window = new Uint8Array(region.mapping.view(start, WINDOW_SIZE));
+      this.#windows.set(base, window);
+    }
+    this.#lastKey = base;
+    this.#lastWindow = window;
+    return window;
+  }
 }

@@ -1,0 +1,117 @@
+import type { NativeMapping } from '../kvm/addon.ts';
+import { HostError } from '../errors.ts';
+import { slotId, type SlotId } from '../units.ts';
+
+/** What the table asks of the VM. */
+export interface MemslotHost {
+  setMemslot(memslot: {
+    readonly slot: number;
+    readonly flags: number;
+    readonly gpa: number;
+    readonly size: number;
+    readonly mapping: NativeMapping;
+    readonly offset: number;
+  }): void;
+  deleteMemslot(slot: number): void;
+}
+
+export interface MemslotRequest {
+  readonly gpa: number;
+  /** Bytes. */
+  readonly size: number;
+  readonly mapping: NativeMapping;
+  /** Bytes into the mapping. */
+  readonly offset: number;
+  /** Whose it is, for `info memslots`. */
+  readonly owner: string;
+}
+
+/** A slot that KVM has. */
+export interface Memslot {
+  readonly id: SlotId;
+  readonly gpa: number;
+  readonly size: number;
+  readonly owner: string;
+}
+
+/** Slots kept for the machine itself: boot memory and what may come later. */
+const MACHINE_RESERVE = 8;
+
+/**
+ * The machine's memslots: who has which id, and how many are left. Ids are handed out as slots
+ * become active and reused lowest first, since KVM's own tables grow with the highest id.
+ */
+export class MemslotTable {
+  /** KVM_CAP_NR_MEMSLOTS. */
+  readonly capacity: number;
+  readonly #host: MemslotHost;
+  readonly #slots = new Map<SlotId, Memslot>();
+  /** Ids below `#next` that are free again, as a binary heap would give them: lowest last. */
+  readonly #free: SlotId[] = [];
+  #next = 0;
+  #promised = 0;
+
+  constructor(host: MemslotHost, capacity: number) {
+    this.#host = host;
+    this.capacity = capacity;
+  }
+
+  /** How many slots may still be promised to devices. */
+  get available(): number {
+    return Math.max(0, this.capacity - MACHINE_RESERVE - this.#promised);
+  }
+
+  /** Slots that KVM has now. */
+  get active(): number {
+    return this.#slots.size;
+  }
+
+  /** Sets `count` slots aside for a device. @throws HostError when there are not that many */
+  promise(count: number, owner: string): void {
+    if (count > this.available) {
+      const message = `${owner} wants ${count} memslots, ${this.available} of this KVM's ${this.capacity} are left`;
+      throw new HostError('MEMSLOTS_EXHAUSTED', message);
+    }
+    this.#promised += count;
+  }
+
+  /** Makes a slot in KVM. @throws HostError when the table is full; KvmError when KVM refuses */
+  add(request: MemslotRequest): Memslot {
+    if (this.#slots.size >= this.capacity) {
+      const message = `${request.owner}: all ${this.capacity} memslots of this KVM are in use`;
+      throw new HostError('MEMSLOTS_EXHAUSTED', message);
+    }
+    const { gpa, size, mapping, offset, owner } = request;
+    const id = this.#free.at(-1) ?? slotId(this.#next);
+    this.#host.setMemslot({ slot: id, flags: 0, gpa, size, mapping, offset });
+    if (this.#free.length > 0) this.#free.pop();
+    else this.#next += 1;
+    const memslot: Memslot = { id, gpa, size, owner };
+    this.#slots.set(id, memslot);
+    return memslot;
+  }
+
+  /** Takes a slot from KVM. */
+  remove(memslot: Memslot): void {
+    if (this.#slots.get(memslot.id) !== memslot) return;
+    this.#host.deleteMemslot(memslot.id);
+    this.#slots.delete(memslot.id);
+    this.#insertFree(memslot.id);
+  }
+
+  /** Active slots by address. */
+  list(): readonly Memslot[] {
+    return [...this.#slots.values()].sort((a, b) => a.gpa - b.gpa);
+  }
+
+  #insertFree(id: SlotId): void {
+    let low = 0;
+    let high = this.#free.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#free[middle] ?? 0) > id) low = middle + 1;
+      else high = middle;
+    }
+    this.#free.splice(low, 0, id);
+  }
+}
