@@ -40,6 +40,8 @@ export interface IoRange {
 export interface IoSpace {
   /** @throws ConfigError when the range overlaps another or leaves the space */
   add(options: IoRangeOptions): IoRange;
+  /** Whether a range could be added there: inside the space, overlapping nothing. */
+  isFree(base: number, size: number): boolean;
   /** Sorted by base, for `info mtree`. */
   ranges(): readonly IoRange[];
 }
