@@ -84,7 +84,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['src/units.ts', 'src/kvm/addon.ts'],
+    files: ['src/units.ts', 'src/log.ts', 'src/kvm/addon.ts'],
     rules: { '@typescript-eslint/no-unsafe-type-assertion': 'off' },
   },
   // Tests and scripts print, and reach for fixtures that the compiler cannot know.

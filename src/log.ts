@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
-import type { Logger } from 'pino';
+import type * as Pino from 'pino';
+import type Pretty from 'pino-pretty';
 
 /** Levels of `--log-level`, most severe first. */
 export const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
@@ -14,7 +15,7 @@ export interface Log {
 }
 
 let threshold: number = LOG_LEVELS.indexOf('info');
-let root: Logger | undefined;
+let root: Pino.Logger | undefined;
 
 /** Drops what is below `level` from now on. */
 export function setLogLevel(level: LogLevel): void {
@@ -26,13 +27,13 @@ export function setLogLevel(level: LogLevel): void {
  * The root logger. It writes to stderr, never among the guest's output, and synchronously, so that
  * a crash loses nothing. Loaded with the first line, since pino is a third of a quiet start-up.
  */
-function rootLogger(): Logger {
+function rootLogger(): Pino.Logger {
   if (root !== undefined) return root;
   const require = createRequire(import.meta.url);
-  const { pino } = require('pino') as typeof import('pino');
+  const { pino } = require('pino') as typeof Pino;
   const options = { level: LOG_LEVELS[threshold] ?? 'info', base: null };
   if (process.stderr.isTTY) {
-    const pretty = require('pino-pretty') as typeof import('pino-pretty');
+    const pretty = require('pino-pretty') as typeof Pretty;
     const ignore = 'component';
     const messageFormat = '{component}: {msg}';
     root = pino(options, pretty({ destination: 2, sync: true, ignore, messageFormat }));
@@ -44,7 +45,7 @@ function rootLogger(): Logger {
 
 /** One logger per component: `log('virtio-mem').warn({ id }, 'plug refused')`. */
 export function log(component: string): Log {
-  let child: Logger | undefined;
+  let child: Pino.Logger | undefined;
   const at = (level: 'error' | 'warn' | 'info' | 'debug') => {
     const rank = LOG_LEVELS.indexOf(level);
     return (fields: object, message: string) => {

@@ -1,0 +1,235 @@
+import type { Backing } from '../../memory/backing.ts';
+import {
+  DiscardListeners,
+  type DiscardListener,
+  type DiscardManager,
+} from '../../memory/discard-manager.ts';
+import type { MemslotContainer } from '../../memory/memslot-container.ts';
+import { log } from '../../log.ts';
+import { hex } from '../../units.ts';
+import { BlockMap } from './block-map.ts';
+
+const logger = log('virtio-mem');
+
+/** How long deactivating memslots may keep the event loop, in milliseconds, before it yields. */
+const YIELD_AFTER_MS = 2;
+
+export interface PluggedMemoryOptions {
+  readonly id: string;
+  readonly gpa: number;
+  /** Bytes. */
+  readonly blockSize: number;
+  readonly backing: Backing;
+  readonly container: MemslotContainer;
+  /** Whether windows come and go with what is plugged; else the container's one is always there. */
+  readonly dynamicMemslots: boolean;
+  /** Allocate blocks before the guest sees them. */
+  readonly prealloc: boolean;
+}
+
+/**
+ * The memory of one device: which blocks are plugged, and the host work that plugging and unplugging
+ * takes. Whatever fails is undone before the error is thrown on, so the block map is always true.
+ * The caller sees to it that one operation runs at a time, and that ranges are valid.
+ */
+export class PluggedMemory implements DiscardManager {
+  readonly granularity: number;
+  readonly map: BlockMap;
+  readonly #options: PluggedMemoryOptions;
+  readonly #listeners = new DiscardListeners();
+  #preallocWarned = false;
+
+  constructor(options: PluggedMemoryOptions) {
+    this.#options = options;
+    this.granularity = options.blockSize;
+    this.map = new BlockMap(options.backing.size / options.blockSize);
+  }
+
+  /** Bytes. */
+  get pluggedSize(): number {
+    return this.map.plugged * this.granularity;
+  }
+
+  /**
+   * Plugs blocks that are all unplugged: populate, memslots, listeners, bits, in this order.
+   * @throws (or rejects) with everything undone
+   */
+  plug(first: number, count: number): void | Promise<void> {
+    if (this.#options.prealloc) return this.#preallocate(first, count);
+    this.#expose(first, count);
+  }
+
+  /**
+   * Unplugs blocks that are all plugged. The guest loses the memory before it is freed: freed first,
+   * a racing guest would fault the pages straight back in.
+   * @throws (or rejects) with everything undone
+   */
+  unplug(first: number, count: number): void | Promise<void> {
+    const { backing, container } = this.#options;
+    const offset = first * this.granularity;
+    const length = count * this.granularity;
+    this.map.unplug(first, count);
+    if (this.#options.dynamicMemslots) {
+      const last = container.lastWindow(offset, length);
+      for (let window = container.firstWindow(offset); window <= last; window++) {
+        if (this.#isWindowUnplugged(window)) container.deactivate(window);
+      }
+    }
+    this.#listeners.discard(offset, length);
+    try {
+      return backing.discard(offset, length)?.catch((error: unknown) => {
+        this.#restore(first, count);
+        throw error;
+      });
+    } catch (error) {
+      this.#restore(first, count);
+      throw error;
+    }
+  }
+
+  /** Unplugs everything. @throws (or rejects) with everything undone */
+  unplugAll(): void | Promise<void> {
+    if (this.map.plugged > 0) return this.#unplugAll();
+  }
+
+  isPopulated(offset: number, length: number): boolean {
+    if (length === 0) return true;
+    const first = Math.floor(offset / this.granularity);
+    const end = Math.ceil((offset + length) / this.granularity);
+    return this.map.isAllPlugged(first, end - first);
+  }
+
+  replayPopulated(
+    offset: number,
+    length: number,
+    visit: (offset: number, length: number) => void,
+  ): void {
+    const { first, end } = this.#blocks(offset, length);
+    this.map.forEachPlugged(first, end, (block, count) => {
+      visit(block * this.granularity, count * this.granularity);
+    });
+  }
+
+  replayDiscarded(
+    offset: number,
+    length: number,
+    visit: (offset: number, length: number) => void,
+  ): void {
+    const { first, end } = this.#blocks(offset, length);
+    this.map.forEachUnplugged(first, end, (block, count) => {
+      visit(block * this.granularity, count * this.granularity);
+    });
+  }
+
+  register(listener: DiscardListener): void {
+    this.#listeners.add(listener);
+    this.replayPopulated(0, this.#options.backing.size, (offset, length) => {
+      listener.onPopulate(offset, length);
+    });
+  }
+
+  unregister(listener: DiscardListener): void {
+    if (!this.#listeners.remove(listener)) return;
+    this.replayPopulated(0, this.#options.backing.size, (offset, length) => {
+      listener.onDiscard(offset, length);
+    });
+  }
+
+  async #preallocate(first: number, count: number): Promise<void> {
+    const { backing, id } = this.#options;
+    const offset = first * this.granularity;
+    const length = count * this.granularity;
+    try {
+      await backing.populate(offset, length);
+      this.#expose(first, count);
+    } catch (error) {
+      if (!this.#preallocWarned) {
+        this.#preallocWarned = true;
+        logger.warn({ id, error: String(error) }, 'cannot preallocate memory for the guest');
+      }
+      await backing.discard(offset, length);
+      throw error;
+    }
+  }
+
+  /** Memslots, listeners, bits. */
+  #expose(first: number, count: number): void {
+    const { container } = this.#options;
+    const offset = first * this.granularity;
+    const length = count * this.granularity;
+    const last = container.lastWindow(offset, length);
+    let window = container.firstWindow(offset);
+    try {
+      for (; window <= last; window++) container.activate(window);
+      this.#listeners.populate(offset, length);
+    } catch (error) {
+      this.#deactivateUnused(offset, Math.min(window, last));
+      throw error;
+    }
+    this.map.plug(first, count);
+  }
+
+  #deactivateUnused(offset: number, last: number): void {
+    const { container, dynamicMemslots } = this.#options;
+    if (!dynamicMemslots) return;
+    for (let window = container.firstWindow(offset); window <= last; window++) {
+      if (this.#isWindowUnplugged(window)) container.deactivate(window);
+    }
+  }
+
+  async #unplugAll(): Promise<void> {
+    const { backing, container, dynamicMemslots } = this.#options;
+    const runs: [first: number, count: number][] = [];
+    this.map.forEachPlugged(0, this.map.blockCount, (first, count) => runs.push([first, count]));
+    for (const [first, count] of runs) this.map.unplug(first, count);
+    const [low] = runs[0] ?? [0];
+    const [first, count] = runs.at(-1) ?? [0, 0];
+    try {
+      if (dynamicMemslots) await deactivateAll(container);
+      for (const [run, length] of runs) {
+        this.#listeners.discard(run * this.granularity, length * this.granularity);
+      }
+      await backing.discard(low * this.granularity, (first + count - low) * this.granularity);
+    } catch (error) {
+      for (const [run, length] of runs) this.#restore(run, length);
+      throw error;
+    }
+  }
+
+  /** Puts back what a failed unplug had taken away. */
+  #restore(first: number, count: number): void {
+    try {
+      this.#expose(first, count);
+    } catch (error) {
+      // The guest keeps blocks that it cannot reach; there is nobody left to tell but the user.
+      const { id, gpa } = this.#options;
+      const range = hex(gpa + first * this.granularity);
+      logger.error({ id, range, count, error: String(error) }, 'cannot undo a failed unplug');
+    }
+  }
+
+  #isWindowUnplugged(window: number): boolean {
+    const { container } = this.#options;
+    const { first, end } = this.#blocks(
+      container.windowOffset(window),
+      container.windowLength(window),
+    );
+    return this.map.isAllUnplugged(first, end - first);
+  }
+
+  /** Blocks of a range whose borders lie on blocks. */
+  #blocks(offset: number, length: number): { first: number; end: number } {
+    return { first: offset / this.granularity, end: (offset + length) / this.granularity };
+  }
+}
+
+/** Memslots go one ioctl each: with many of them other work gets its turn in between. */
+async function deactivateAll(container: MemslotContainer): Promise<void> {
+  let deadline = performance.now() + YIELD_AFTER_MS;
+  for (const window of container.activeWindows()) {
+    container.deactivate(window);
+    if (performance.now() < deadline) continue;
+    await new Promise((resolve) => setImmediate(resolve));
+    deadline = performance.now() + YIELD_AFTER_MS;
+  }
+}

@@ -1,0 +1,158 @@
+import { ConfigError } from '../../errors.ts';
+import { log } from '../../log.ts';
+import { GPA_LIMIT, hex, isPowerOfTwo, MIB } from '../../units.ts';
+
+/** What the user asked for; what is absent gets a default. Sizes and addresses in bytes. */
+export interface VirtioMemOptions {
+  readonly id: string;
+  readonly size: number;
+  readonly requestedSize?: number;
+  readonly blockSize?: number;
+  readonly node?: number;
+  readonly memaddr?: number;
+  readonly prealloc?: boolean;
+  readonly unpluggedInaccessible?: 'on' | 'off' | 'auto';
+  readonly dynamicMemslots?: boolean;
+  readonly memslotSize?: number;
+}
+
+/** What the device is. */
+export interface VirtioMemProperties {
+  readonly id: string;
+  readonly size: number;
+  readonly requestedSize: number;
+  readonly blockSize: number;
+  readonly node: number;
+  readonly memaddr: number;
+  readonly prealloc: boolean;
+  readonly unpluggedInaccessible: boolean;
+  readonly dynamicMemslots: boolean;
+  /** Absent: chosen from what the memslot table can give. */
+  readonly memslotSize: number | undefined;
+}
+
+export interface PropertyContext {
+  /** Bytes. */
+  readonly thpSize: number;
+  readonly pageSize: number;
+  readonly sharedZeropage: boolean;
+  /** NUMA nodes of the machine. */
+  readonly nodeCount: number;
+  /** First free address of device memory, aligned to a GiB. */
+  readonly nextAddress: number;
+  /** Exclusive end of what the guest can address, in bytes. */
+  readonly addressLimit: number;
+}
+
+function refuse(id: string, key: string, value: number | string, why: string): never {
+  throw new ConfigError('BAD_VIRTIO_MEM', `--virtio-mem id=${id}: ${key}=${value}: ${why}`);
+}
+
+function resolveBlockSize(options: VirtioMemOptions, context: PropertyContext): number {
+  const { id, blockSize } = options;
+  const usual = Math.max(context.pageSize, context.thpSize);
+  if (blockSize === undefined) return usual;
+  if (!isPowerOfTwo(blockSize)) refuse(id, 'block-size', blockSize, 'not a power of two');
+  if (blockSize < MIB) refuse(id, 'block-size', blockSize, `less than 1 MiB (${MIB})`);
+  if (blockSize < context.pageSize) {
+    refuse(id, 'block-size', blockSize, `less than the backend's page size, ${context.pageSize}`);
+  }
+  if (blockSize < usual) {
+    const message =
+      'block-size is smaller than a transparent huge page: unplugging will split them';
+    log('virtio-mem').warn({ id, blockSize, usual }, message);
+  }
+  return blockSize;
+}
+
+function resolveInaccessible(options: VirtioMemOptions, context: PropertyContext): boolean {
+  const { id, unpluggedInaccessible = 'on', dynamicMemslots = false } = options;
+  if (dynamicMemslots && unpluggedInaccessible !== 'on') {
+    const message = `--virtio-mem id=${id}: dynamic-memslots=on needs unplugged-inaccessible=on, not ${unpluggedInaccessible}`;
+    throw new ConfigError('BAD_VIRTIO_MEM', message);
+  }
+  if (unpluggedInaccessible === 'auto') return !context.sharedZeropage;
+  if (unpluggedInaccessible === 'off' && !context.sharedZeropage) {
+    const message =
+      'unplugged-inaccessible=off, but reading unplugged memory of this backend allocates it';
+    log('virtio-mem').warn({ id }, message);
+  }
+  return unpluggedInaccessible === 'on';
+}
+
+function resolveAddress(
+  options: VirtioMemOptions,
+  blockSize: number,
+  context: PropertyContext,
+): number {
+  const { id, size } = options;
+  const memaddr = options.memaddr ?? context.nextAddress;
+  if (memaddr % blockSize !== 0) {
+    refuse(id, 'memaddr', hex(memaddr), `not a multiple of the block size, ${hex(blockSize)}`);
+  }
+  const end = memaddr + size;
+  const limit = Math.min(context.addressLimit, GPA_LIMIT);
+  if (end > limit) {
+    const bits = Math.log2(limit);
+    const what = `--virtio-mem id=${id}: ${hex(size)} bytes at ${hex(memaddr)} end at ${hex(end)}`;
+    const message = `${what}, past the guest's ${bits}-bit limit ${hex(limit)}; reduce size, or give memaddr or a host CPU with more address bits`;
+    throw new ConfigError('ADDRESS_WIDTH', message);
+  }
+  return memaddr;
+}
+
+function checkMemslotSize(options: VirtioMemOptions, blockSize: number): void {
+  const { id, memslotSize, dynamicMemslots = false } = options;
+  if (memslotSize === undefined) return;
+  if (!dynamicMemslots) refuse(id, 'memslot-size', memslotSize, 'only with dynamic-memslots=on');
+  if (!isPowerOfTwo(memslotSize)) refuse(id, 'memslot-size', memslotSize, 'not a power of two');
+  if (memslotSize < blockSize) {
+    refuse(id, 'memslot-size', memslotSize, `less than the block size, ${blockSize}`);
+  }
+}
+
+/** @throws ConfigError naming the value and what it must be */
+export function checkRequestedSize(
+  properties: { readonly id: string; readonly size: number; readonly blockSize: number },
+  bytes: number,
+): void {
+  const { id, size, blockSize } = properties;
+  if (bytes > size) {
+    const message = `${id}: requested-size=${bytes} is more than the device's size, ${size}`;
+    throw new ConfigError('BAD_REQUESTED_SIZE', message);
+  }
+  if (bytes % blockSize !== 0) {
+    const message = `${id}: requested-size=${bytes} is not a multiple of the block size, ${blockSize}`;
+    throw new ConfigError('BAD_REQUESTED_SIZE', message);
+  }
+}
+
+/** Fills in defaults and checks everything. @throws ConfigError naming the key and the value */
+export function resolveProperties(
+  options: VirtioMemOptions,
+  context: PropertyContext,
+): VirtioMemProperties {
+  const { id, size, requestedSize = 0, node = 0 } = options;
+  const blockSize = resolveBlockSize(options, context);
+  if (size === 0) refuse(id, 'size', size, 'a device needs memory');
+  if (size % blockSize !== 0) {
+    refuse(id, 'size', size, `not a multiple of the block size, ${blockSize}`);
+  }
+  checkRequestedSize({ id, size, blockSize }, requestedSize);
+  if (!Number.isInteger(node) || node < 0 || node >= context.nodeCount) {
+    refuse(id, 'node', node, `the machine has NUMA nodes 0 to ${context.nodeCount - 1}`);
+  }
+  checkMemslotSize(options, blockSize);
+  return {
+    id,
+    size,
+    requestedSize,
+    blockSize,
+    node,
+    memaddr: resolveAddress(options, blockSize, context),
+    prealloc: options.prealloc ?? false,
+    unpluggedInaccessible: resolveInaccessible(options, context),
+    dynamicMemslots: options.dynamicMemslots ?? false,
+    memslotSize: options.memslotSize,
+  };
+}
