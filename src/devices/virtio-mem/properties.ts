@@ -6,14 +6,14 @@ import { GPA_LIMIT, hex, isPowerOfTwo, MIB } from '../../units.ts';
 export interface VirtioMemOptions {
   readonly id: string;
   readonly size: number;
-  readonly requestedSize?: number;
-  readonly blockSize?: number;
-  readonly node?: number;
-  readonly memaddr?: number;
-  readonly prealloc?: boolean;
-  readonly unpluggedInaccessible?: 'on' | 'off' | 'auto';
-  readonly dynamicMemslots?: boolean;
-  readonly memslotSize?: number;
+  readonly requestedSize?: number | undefined;
+  readonly blockSize?: number | undefined;
+  readonly node?: number | undefined;
+  readonly memaddr?: number | undefined;
+  readonly prealloc?: boolean | undefined;
+  readonly unpluggedInaccessible?: 'on' | 'off' | 'auto' | undefined;
+  readonly dynamicMemslots?: boolean | undefined;
+  readonly memslotSize?: number | undefined;
 }
 
 /** What the device is. */

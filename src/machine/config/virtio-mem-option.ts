@@ -7,14 +7,6 @@ const OPTION = '--virtio-mem';
 /** What ids may look like: they become part of object paths and of monitor commands. */
 const ID_PATTERN = /^[A-Za-z][A-Za-z0-9._-]{0,63}$/;
 
-type Optional<T> = { -readonly [K in keyof T]: T[K] | undefined };
-
-/** Leaves out what the user did not give, since absent and undefined are two things. */
-function withoutUndefined<T extends object>(values: Optional<T>): Partial<T> {
-  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as Partial<T>;
-}
-
 /**
  * Parses one `--virtio-mem` option.
  *
@@ -32,7 +24,7 @@ export function parseVirtioMemOption(text: string, index: number): VirtioMemOpti
     );
   }
   const size = keys.size('size');
-  const rest = withoutUndefined<Omit<VirtioMemOptions, 'id' | 'size'>>({
+  const rest = {
     requestedSize: keys.size('requested-size'),
     blockSize: keys.size('block-size'),
     node: keys.count('node'),
@@ -41,7 +33,7 @@ export function parseVirtioMemOption(text: string, index: number): VirtioMemOpti
     unpluggedInaccessible: keys.choice('unplugged-inaccessible', ['on', 'off', 'auto']),
     dynamicMemslots: keys.flag('dynamic-memslots'),
     memslotSize: keys.size('memslot-size'),
-  });
+  };
   refuseUnbuilt(keys);
   keys.done();
   if (size === undefined) throw new ConfigError('BAD_OPTION', `${OPTION} ${text}: size is missing`);
