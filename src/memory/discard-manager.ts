@@ -16,9 +16,17 @@ export interface DiscardManager {
   /** Whether the whole range holds memory. An empty range does. */
   isPopulated(offset: number, length: number): boolean;
   /** Calls back for each maximal populated run within the range, in order. */
-  replayPopulated(offset: number, length: number, visit: (offset: number, length: number) => void): void;
+  replayPopulated(
+    offset: number,
+    length: number,
+    visit: (offset: number, length: number) => void,
+  ): void;
   /** The same for the runs without memory. */
-  replayDiscarded(offset: number, length: number, visit: (offset: number, length: number) => void): void;
+  replayDiscarded(
+    offset: number,
+    length: number,
+    visit: (offset: number, length: number) => void,
+  ): void;
   /** Adds a listener, and tells it of everything that is populated already. */
   register(listener: DiscardListener): void;
   /** Removes it, and tells it that everything populated is gone. */
@@ -47,7 +55,8 @@ export class DiscardListeners {
       try {
         listener.onPopulate(offset, length);
       } catch (error) {
-        for (const told of this.#listeners.slice(0, index).reverse()) told.onDiscard(offset, length);
+        for (const told of this.#listeners.slice(0, index).reverse())
+          told.onDiscard(offset, length);
         throw error;
       }
     }

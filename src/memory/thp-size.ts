@@ -37,7 +37,10 @@ export function probeThpSize(
   const size = /^\d+$/.test(text) ? Number(text) : 0;
   if (isPowerOfTwo(size)) return size;
   const fallback = fallbackSize(arch, pageSize);
-  log('memory').warn({ path, value: text, fallback }, 'THP size unknown, using the architecture default');
+  log('memory').warn(
+    { path, value: text, fallback },
+    'THP size unknown, using the architecture default',
+  );
   return fallback;
 }
 

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { GIB, MIB, TIB } from '../../units.ts';
+import { resolveProperties, type PropertyContext, type VirtioMemOptions } from './properties.ts';
+
+const context: PropertyContext = {
+  thpSize: 2 * MIB,
+  pageSize: 4096,
+  sharedZeropage: true,
+  nodeCount: 1,
+  nextAddress: 4 * GIB,
+  addressLimit: 2 ** 48,
+};
+
+const resolve = (options: Partial<VirtioMemOptions>, changes: Partial<PropertyContext> = {}) =>
+  resolveProperties({ id: 'vm0', size: 8 * GIB, ...options }, { ...context, ...changes });
+
+describe('resolveProperties', () => {
+  it('fills in the defaults', () => {
+    expect(resolve({})).toEqual({
+      id: 'vm0',
+      size: 8 * GIB,
+      requestedSize: 0,
+      blockSize: 2 * MIB,
+      node: 0,
+      memaddr: 4 * GIB,
+      prealloc: false,
+      unpluggedInaccessible: true,
+      dynamicMemslots: false,
+      memslotSize: undefined,
+    });
+  });
+
+  it('never splits a huge page by default', () => {
+    expect(resolve({}, { thpSize: 32 * MIB }).blockSize).toBe(32 * MIB);
+  });
+
+  it('lets auto depend on the shared zeropage', () => {
+    const options = { unpluggedInaccessible: 'auto' } as const;
+    expect(resolve(options).unpluggedInaccessible).toBe(false);
+    expect(resolve(options, { sharedZeropage: false }).unpluggedInaccessible).toBe(true);
+  });
+
+  it.each<[Partial<VirtioMemOptions>, string]>([
+    [{ size: 0 }, 'size=0'],
+    [{ size: 3 * MIB }, `size=${3 * MIB}: not a multiple of the block size`],
+    [{ blockSize: 3 * MIB }, 'not a power of two'],
+    [{ blockSize: MIB / 2 }, 'less than 1 MiB'],
+    [{ requestedSize: 9 * GIB }, "is more than the device's size"],
+    [{ requestedSize: MIB }, 'is not a multiple of the block size'],
+    [{ node: 1 }, 'node=1: the machine has NUMA nodes 0 to 0'],
+    [{ memaddr: 4 * GIB + MIB }, 'not a multiple of the block size'],
+    [{ memslotSize: GIB }, 'only with dynamic-memslots=on'],
+    [{ dynamicMemslots: true, memslotSize: 3 * GIB }, 'not a power of two'],
+    [{ dynamicMemslots: true, memslotSize: MIB }, 'less than the block size'],
+    [
+      { dynamicMemslots: true, unpluggedInaccessible: 'auto' },
+      'dynamic-memslots=on needs unplugged-inaccessible=on, not auto',
+    ],
+  ])('refuses %j', (options, message) => {
+    expect(() => resolve(options)).toThrow(message);
+  });
+
+  it("names both numbers when the region passes the guest's address width", () => {
+    const limits = { addressLimit: 2 ** 40, nextAddress: 5 * GIB };
+    expect(() => resolve({ size: TIB }, limits)).toThrow(
+      "0x10000000000 bytes at 0x140000000 end at 0x10140000000, past the guest's 40-bit limit 0x10000000000",
+    );
+  });
+});
