@@ -170,31 +170,37 @@ export class Msix {
 
   /** @returns false when the host has no route for it: the message stays pending */
   #send(vector: number): boolean {
-    let route = this.#routes[vector];
-    if (route === undefined || this.#table.isStale(vector)) {
+    if (this.#routes[vector] === undefined || this.#table.isStale(vector)) {
       if (!this.#hasApicAddress(vector)) return true;
-      route ??= this.#openRoute(vector);
-      if (route === undefined) return false;
-      route.update(this.#table.addressLow(vector), this.#table.data(vector));
-      this.#table.markSent(vector);
+      if (!this.#updateRoute(vector)) return false;
     }
-    route.signal();
+    this.#routes[vector]?.signal();
     return true;
   }
 
-  #openRoute(vector: number): MsiRoute | undefined {
+  /** Gives a vector's route its present message, and the vector a route when it has none. */
+  #updateRoute(vector: number): boolean {
+    let route = this.#routes[vector];
     try {
-      const route = this.#interrupts?.createMsiRoute();
-      this.#routes[vector] = route;
-      return route;
+      route ??= this.#interrupts?.createMsiRoute();
+      route?.update(this.#table.addressLow(vector), this.#table.data(vector));
     } catch (error) {
-      if (!this.#complainedOfHost) {
-        this.#complainedOfHost = true;
-        const why = messageOf(error);
-        logger.error({ vector }, `${this.#name}: an MSI-X message stays pending: ${why}`);
-      }
-      return undefined;
+      // The route may say anything now: the next attempt starts with a new one.
+      route?.close();
+      this.#routes[vector] = undefined;
+      this.#complainOfHost(vector, error);
+      return false;
     }
+    this.#routes[vector] = route;
+    this.#table.markSent(vector);
+    return true;
+  }
+
+  #complainOfHost(vector: number, error: unknown): void {
+    if (this.#complainedOfHost) return;
+    this.#complainedOfHost = true;
+    const why = messageOf(error);
+    logger.error({ vector }, `${this.#name}: an MSI-X message stays pending: ${why}`);
   }
 
   /** A message elsewhere would be a write to memory: it is dropped, and complained about once. */
