@@ -70,6 +70,7 @@ export class SplitQueue {
   #nextUsed = 0;
   #broken: string | undefined;
   #runner: QueueRunner | undefined;
+  #paused = false;
 
   /** Maps the rings; when they are not where they may be, the queue is born broken. */
   constructor(options: SplitQueueOptions) {
@@ -84,8 +85,6 @@ export class SplitQueue {
     this.#ring = new RingMemory(memory, addresses, size);
     const fault = this.#ring.map();
     if (fault !== undefined) this.#fault(fault);
-    // §2.7.10.2: with EVENT_IDX the flags are not used and stay 0.
-    else this.#ring.usedFlags = 0;
   }
 
   get info(): SplitQueueInfo {
@@ -109,15 +108,25 @@ export class SplitQueue {
     const waiting = (this.#ring.availIndex - this.#nextAvail) & 0xffff;
     if (waiting === 0) return undefined;
     if (waiting > this.size) {
-      this.#fault(`avail index went ${waiting} ahead in a queue of ${this.size}`); return;
+      this.#fault(`avail index went ${waiting} ahead in a queue of ${this.size}`);
+      return;
     }
     const head = this.#ring.availEntry(this.#nextAvail);
-    if (head >= this.size) { this.#fault(`head ${head} is not below ${this.size}`); return; }
-    if (this.#taken[head] !== 0) { this.#fault(`head ${head} is in use already`); return; }
+    if (head >= this.size) {
+      this.#fault(`head ${head} is not below ${this.size}`);
+      return;
+    }
+    if (this.#taken[head] !== 0) {
+      this.#fault(`head ${head} is in use already`);
+      return;
+    }
     const chain = this.#spare.pop() ?? new DescriptorChain(this.#owner);
     chain.begin(head);
     const fault = this.#walker.walk(this.#ring.descriptors, chain);
-    if (fault !== undefined) { this.#fault(fault); return; }
+    if (fault !== undefined) {
+      this.#fault(fault);
+      return;
+    }
     this.#taken[head] = 1;
     this.#nextAvail = (this.#nextAvail + 1) & 0xffff;
     this.#inFlight += 1;
@@ -162,6 +171,7 @@ export class SplitQueue {
       serve,
     );
     if (this.#owner.dead) this.#runner.stop();
+    if (this.#paused) this.#runner.pause();
     this.#runner.schedule();
   }
 
@@ -177,10 +187,12 @@ export class SplitQueue {
 
   /** Takes no further request; one whose promise is under way still completes. */
   pause(): void {
+    this.#paused = true;
     this.#runner?.pause();
   }
 
   resume(): void {
+    this.#paused = false;
     this.#runner?.resume();
   }
 
@@ -215,9 +227,10 @@ export class SplitQueue {
   }
 
   #suppressNotifications(): void {
-    // With EVENT_IDX an avail_event left behind suffices: drivers pass it once in 65536 requests.
-    if (this.#eventIdx || !this.#usable()) return;
-    this.#ring.usedFlags = VIRTQ_USED_F_NO_NOTIFY;
+    if (!this.#usable()) return;
+    // With EVENT_IDX the flags are 0 (§2.7.10.2), and an avail_event that is left behind suffices:
+    // drivers pass it once in 65536 requests.
+    this.#ring.usedFlags = this.#eventIdx ? 0 : VIRTQ_USED_F_NO_NOTIFY;
   }
 
   #enableNotifications(): boolean {
