@@ -1,0 +1,72 @@
+import { ConfigError } from '../errors.ts';
+import type { MachineControl } from '../machine/control.ts';
+import type { CommandTable } from './command-table.ts';
+
+/** What a parameter names: decides what Tab offers for it. */
+export type ParameterKind =
+  | 'command'
+  | 'path'
+  | 'property'
+  | 'writable-property'
+  | 'property-value';
+
+export interface Parameter {
+  /** As help shows it; `-v` is a flag, which may only be given before other arguments. */
+  readonly name: string;
+  readonly optional?: boolean;
+  /** The rest of the line, as one argument. */
+  readonly rest?: boolean;
+  readonly kind?: ParameterKind;
+}
+
+export function isFlag(parameter: Parameter): boolean {
+  return parameter.name.startsWith('-');
+}
+
+/** What a command is given to work with. */
+export interface CommandContext {
+  readonly control: MachineControl;
+  readonly commands: CommandTable;
+  /** The client's command lines, oldest first. */
+  readonly history: readonly string[];
+  /** Asks for the client's session to end after this command. */
+  endSession(): void;
+}
+
+/** The arguments of one command line, by the names of the command's parameters. */
+export class Arguments {
+  readonly #values: ReadonlyMap<string, string>;
+
+  constructor(values: ReadonlyMap<string, string>) {
+    this.#values = values;
+  }
+
+  has(name: string): boolean {
+    return this.#values.has(name);
+  }
+
+  optional(name: string): string | undefined {
+    return this.#values.get(name);
+  }
+
+  /** @throws ConfigError when it is not there, which the parser prevents for required ones */
+  required(name: string): string {
+    const value = this.#values.get(name);
+    if (value === undefined) throw new ConfigError('MONITOR_USAGE', `${name} is missing`);
+    return value;
+  }
+}
+
+export interface MonitorCommand {
+  /** One word, or two for the subcommands of `info`. */
+  readonly name: string;
+  readonly aliases?: readonly string[];
+  readonly parameters?: readonly Parameter[];
+  /** One line for help. */
+  readonly summary: string;
+  /**
+   * @returns what to print: nothing, or lines that each end in a newline
+   * @throws ConfigError and others, printed as `Error: …`
+   */
+  run(args: Arguments, context: CommandContext): string | Promise<string>;
+}

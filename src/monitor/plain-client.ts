@@ -1,0 +1,81 @@
+import type { Endpoint } from '../terminal/endpoint.ts';
+import { LineSplitter, type NextLine } from './line-splitter.ts';
+import { banner, PROMPT, type Session } from './session.ts';
+
+/** Bytes of a line from a program. */
+const LINE_LIMIT = 64 * 1024;
+
+/** Lets the event loop do other work: a client may send thousands of lines at once. */
+function breathe(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/**
+ * A monitor client that is a program: lines in, text out, nothing echoed or edited. Commands run
+ * one after the other; while one runs, and while the client does not read, no input is taken, so
+ * that whatever it does waits in its own socket.
+ */
+export class PlainClient {
+  readonly #endpoint: Endpoint;
+  readonly #session: Session;
+  readonly #splitter = new LineSplitter(LINE_LIMIT);
+  #gone = false;
+  /** Continues after the client has read, or is gone. */
+  #wake: (() => void) | undefined;
+  /** Resolves when the client will get nothing more. */
+  readonly done: Promise<void>;
+  #finish: () => void = () => undefined;
+
+  constructor(endpoint: Endpoint, session: Session) {
+    this.#endpoint = endpoint;
+    this.#session = session;
+    this.done = new Promise((resolve) => (this.#finish = resolve));
+    endpoint.onDrain(() => this.#wake?.());
+    endpoint.onClose(() => {
+      this.#gone = true;
+      this.#wake?.();
+      this.#finish();
+    });
+    endpoint.write(banner(session.control.version) + PROMPT);
+    endpoint.onEnd(() => void this.#runLast());
+    endpoint.onInput((bytes) => {
+      endpoint.pauseInput();
+      this.#splitter.push(bytes);
+      void this.#runLines();
+    });
+  }
+
+  async #runLines(): Promise<void> {
+    for (;;) {
+      const next = this.#splitter.next();
+      if (next === undefined) break;
+      await this.#runLine(next);
+      if (this.#session.ended || this.#gone) return;
+    }
+    this.#endpoint.resumeInput();
+  }
+
+  async #runLast(): Promise<void> {
+    const last = this.#splitter.last();
+    if (last !== undefined) await this.#runLine(last);
+    this.#finish();
+  }
+
+  async #runLine(next: NextLine): Promise<void> {
+    const output =
+      next === 'too-long'
+        ? `Error: the line is longer than ${LINE_LIMIT} bytes and was ignored\n`
+        : await this.#session.execute(next.text);
+    if (this.#gone) return;
+    const prompt = this.#session.ended ? '' : PROMPT;
+    if (!this.#endpoint.write(output + prompt)) await this.#drained();
+    if (this.#session.ended) this.#finish();
+    await breathe();
+  }
+
+  async #drained(): Promise<void> {
+    if (this.#gone) return;
+    await new Promise<void>((resolve) => (this.#wake = resolve));
+    this.#wake = undefined;
+  }
+}

@@ -1,0 +1,85 @@
+import { messageOf, TsvmmError } from '../errors.ts';
+import { log } from '../log.ts';
+import type { MachineControl } from '../machine/control.ts';
+import { parseArguments } from './arguments.ts';
+import type { CommandTable } from './command-table.ts';
+import { printable } from './text.ts';
+import { completeWords } from './words.ts';
+
+/** Command lines that a session remembers. */
+export const HISTORY_LENGTH = 64;
+/** Characters of a line that is remembered; longer ones are run and forgotten. */
+const HISTORY_LINE_LENGTH = 4096;
+/** Characters of an error that are shown: messages may quote a whole line. */
+const ERROR_LENGTH = 500;
+
+/** The state of one client: what it has said, and whether it is still talking. */
+export class Session {
+  readonly control: MachineControl;
+  readonly commands: CommandTable;
+  #history: string[] = [];
+  #ended = false;
+
+  constructor(control: MachineControl, commands: CommandTable) {
+    this.control = control;
+    this.commands = commands;
+  }
+
+  get history(): readonly string[] {
+    return this.#history;
+  }
+
+  /** Whether a command has asked for nothing more to be run. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  endSession(): void {
+    this.#ended = true;
+  }
+
+  /**
+   * Runs one command line.
+   *
+   * @returns what to print, lines that end in a newline; a failure is told there and nowhere else
+   */
+  async execute(line: string): Promise<string> {
+    const text = line.trim();
+    if (text === '') return '';
+    this.#remember(text);
+    try {
+      return await this.#run(text);
+    } catch (error) {
+      if (!(error instanceof TsvmmError)) log('monitor').error({ err: error }, 'command failed');
+      return `Error: ${printable(messageOf(error), ERROR_LENGTH)}\n`;
+    }
+  }
+
+  async #run(line: string): Promise<string> {
+    const words = completeWords(line).map((word) => word.text);
+    const found = this.commands.find(words);
+    if (found === undefined) {
+      // A subcommand that does not exist is called by both its words.
+      const [first = '', second = ''] = words;
+      const isGroup = this.commands.subcommands(first).length > 0;
+      return `unknown command: '${printable(isGroup ? `${first} ${second}` : first)}'\n`;
+    }
+    const args = parseArguments(found.command, words.slice(found.nameWords));
+    return found.command.run(args, this);
+  }
+
+  /** A line said again moves to the end. */
+  #remember(line: string): void {
+    if (line.length > HISTORY_LINE_LENGTH) return;
+    this.#history = this.#history.filter((earlier) => earlier !== line);
+    this.#history.push(line);
+    if (this.#history.length > HISTORY_LENGTH) this.#history.shift();
+  }
+}
+
+/** What every client sees first. */
+export function banner(version: string): string {
+  return `tsvmm ${version} monitor - type 'help' for more information\n`;
+}
+
+export const PROMPT = '(tsvmm) ';

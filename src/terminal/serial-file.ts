@@ -1,0 +1,49 @@
+import { closeSync, constants, createWriteStream, fstatSync, openSync } from 'node:fs';
+import { ConfigError, messageOf } from '../errors.ts';
+import { ByteSink } from './byte-sink.ts';
+import type { SerialBackend } from './serial-backend.ts';
+
+const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
+
+function refuse(path: string, why: string, cause?: unknown): never {
+  throw new ConfigError('SERIAL_FILE', `--serial file:${path}: ${why}`, { cause });
+}
+
+function openForWriting(path: string): number {
+  let fd: number;
+  try {
+    // Non-blocking: opening a FIFO that nobody reads would stop the process.
+    fd = openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0o666);
+  } catch (error) {
+    return refuse(path, messageOf(error), error);
+  }
+  const stats = fstatSync(fd);
+  if (stats.isFile() || stats.isCharacterDevice()) return fd;
+  closeSync(fd);
+  return refuse(path, 'not a regular file or character device; unix:PATH gives a socket');
+}
+
+/**
+ * Writes what the guest says to a file, which is emptied first. The guest gets no input.
+ *
+ * @throws ConfigError when the file cannot be written
+ */
+export function openSerialFile(path: string): SerialBackend {
+  const fd = openForWriting(path);
+  const stream = createWriteStream(path, { fd });
+  const sink = new ByteSink(stream, `--serial file:${path}`);
+  return {
+    write: (bytes) => sink.write(bytes),
+    onData: () => undefined,
+    onDrain: (callback) => sink.onDrain(callback),
+    pauseInput: () => undefined,
+    resumeInput: () => undefined,
+    close: async () => {
+      await sink.finish();
+      await new Promise<void>((resolve) => {
+        if (stream.closed) resolve();
+        else stream.once('close', resolve).destroy();
+      });
+    },
+  };
+}

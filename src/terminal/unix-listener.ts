@@ -1,0 +1,168 @@
+import { lstatSync, unlinkSync, type Stats } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { ConfigError, HostError, messageOf } from '../errors.ts';
+import { log } from '../log.ts';
+
+/** Bytes of a socket's path that fit beside its NUL: sun_path of unix(7) has 108. */
+const PATH_LIMIT = 107;
+/** Clients that may wait before somebody serves them, and at any time in the kernel's queue. */
+const BACKLOG = 16;
+
+/** The code of a failed system call, as `ECONNREFUSED`. */
+function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+function statOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw new ConfigError('SOCKET_PATH', `${path}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** Whether a process listens behind a socket file; only a refused connection says that none does. */
+async function isAlive(path: string): Promise<boolean> {
+  const socket = connect(path);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once('connect', resolve).once('error', reject);
+    });
+    return true;
+  } catch (error) {
+    const code = codeOf(error);
+    return code !== 'ECONNREFUSED' && code !== 'ENOENT';
+  } finally {
+    socket.destroy();
+  }
+}
+
+function sameFile(a: Stats | undefined, b: Stats | undefined): boolean {
+  return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
+}
+
+/** Makes room for a new socket: removes what a dead process left, refuses everything else. */
+async function clearPath(path: string, option: string): Promise<void> {
+  const found = statOf(path);
+  if (found === undefined) return;
+  if (!found.isSocket()) {
+    const kind = found.isDirectory() ? 'a directory' : 'a file that is not a socket';
+    throw new ConfigError('SOCKET_PATH', `${option} unix:${path}: the path is ${kind}`);
+  }
+  if (await isAlive(path)) {
+    throw new ConfigError(
+      'SOCKET_TAKEN',
+      `${option} unix:${path}: another process is using this socket`,
+    );
+  }
+  // Only what was looked at: somebody else may have started to listen there since.
+  if (sameFile(statOf(path), found)) unlinkSync(path);
+}
+
+async function bind(server: Server, path: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    // The file is made before listen() returns. A mask, not a chmod: others can never connect.
+    const mask = process.umask(0o177);
+    try {
+      server.listen({ path, backlog: BACKLOG }, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    } finally {
+      process.umask(mask);
+    }
+  });
+}
+
+/**
+ * A unix socket that accepts clients. Its file belongs to the user alone (0600) and is gone after
+ * `close()` or the end of the process.
+ */
+export class UnixListener {
+  readonly path: string;
+  readonly #server: Server;
+  readonly #file: Stats | undefined;
+  /** Clients that came before anybody wanted to serve them. */
+  #waiting: Socket[] = [];
+  #serve: ((socket: Socket) => void) | undefined;
+  readonly #removeFile = (): void => {
+    try {
+      if (sameFile(statOf(this.path), this.#file)) unlinkSync(this.path);
+    } catch {
+      // Nothing more can be done about a file that does not go away.
+    }
+  };
+
+  private constructor(path: string, server: Server) {
+    this.path = path;
+    this.#server = server;
+    this.#file = statOf(path);
+    server.on('connection', (socket) => this.#accept(socket));
+    server.on('error', (error) => log('socket').warn({ path }, messageOf(error)));
+    process.on('exit', this.#removeFile);
+  }
+
+  /**
+   * Listens at once; clients that come before `onConnection` wait. The socket file of a dead
+   * process is replaced.
+   *
+   * @param path   at most 107 bytes
+   * @param option the option it was given for, for messages
+   * @throws ConfigError for a path that is too long, in use, another kind of file, or not writable
+   */
+  static async open(path: string, option: string): Promise<UnixListener> {
+    const length = Buffer.byteLength(path);
+    if (length > PATH_LIMIT) {
+      throw new ConfigError(
+        'SOCKET_PATH_TOO_LONG',
+        `${option} unix:${path}: the path is ${length} bytes long; a socket's path ends at ${PATH_LIMIT}`,
+      );
+    }
+    await clearPath(path, option);
+    // Half-open: a client that has sent all its commands still gets its answers.
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
+    try {
+      await bind(server, path);
+    } catch (error) {
+      server.close();
+      const Family = codeOf(error) === 'EMFILE' ? HostError : ConfigError;
+      throw new Family('SOCKET_PATH', `${option} unix:${path}: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
+    return new UnixListener(path, server);
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#serve !== undefined) {
+      this.#serve(socket);
+      return;
+    }
+    // A client that goes away while it waits must not end the process.
+    socket.on('error', () => socket.destroy());
+    if (this.#waiting.length >= BACKLOG) socket.destroy();
+    else this.#waiting.push(socket);
+  }
+
+  /** Hands every client, waiting or new, to `serve`: paused, to be resumed and closed by it. */
+  onConnection(serve: (socket: Socket) => void): void {
+    this.#serve = serve;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const socket of waiting) {
+      if (!socket.destroyed) serve(socket);
+    }
+  }
+
+  /** Stops listening and removes the file. Clients that are being served stay connected. */
+  close(): void {
+    for (const socket of this.#waiting) socket.destroy();
+    this.#waiting = [];
+    this.#removeFile();
+    process.off('exit', this.#removeFile);
+    this.#server.close();
+  }
+}
