@@ -22,6 +22,14 @@ import { SplitQueue, type SplitQueueInfo } from './split-queue.ts';
 /** What every device has, whatever it is. */
 export const QUEUE_FEATURES = VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX;
 
+/** §2.2: feature bits end at 127. */
+const FEATURE_WORDS = 4;
+
+/** 32 of a set of features; zeros beyond bit 127. */
+export function featureWord(features: bigint, word: number): number {
+  return word < FEATURE_WORDS ? Number((features >> BigInt(32 * word)) & 0xffff_ffffn) : 0;
+}
+
 /** Bits that a driver sets in the status; the others it cannot. */
 const DRIVER_STATUS = VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FAILED;
 
@@ -35,8 +43,8 @@ export interface VirtioTransport {
   configInterrupt(): void;
   /** The queues that are enabled want kicks from now on. */
   activated(): void;
-  /** A reset: no more kicks. */
-  deactivated(): void;
+  /** The driver's set-up is forgotten: kicks, vectors, interrupts that wait. */
+  reset(): void;
 }
 
 /** How a device stands, for the monitor. */
@@ -119,10 +127,14 @@ export class VirtioCore implements VirtioHost {
     };
   }
 
-  /** Half of the accepted features, as a u32. Ignored once FEATURES_OK is set. */
-  acceptFeatures(high: boolean, bits: number): void {
-    if (this.#has(VIRTIO_STATUS_FEATURES_OK)) return;
-    const shift = high ? 32n : 0n;
+  /**
+   * Sets 32 of the accepted features. Ignored once FEATURES_OK is set, and beyond bit 127.
+   *
+   * @param word  which 32: 0 for bits 0 to 31, 1 for bits 32 to 63, …
+   */
+  acceptFeatures(word: number, bits: number): void {
+    if (word >= FEATURE_WORDS || this.#has(VIRTIO_STATUS_FEATURES_OK)) return;
+    const shift = BigInt(32 * word);
     const kept = this.#state.accepted & ~(0xffff_ffffn << shift);
     this.#state.accepted = kept | (BigInt(bits) << shift);
   }
@@ -149,7 +161,7 @@ export class VirtioCore implements VirtioHost {
   reset(): void {
     for (const queue of this.#state.queues) queue?.stop();
     this.#state = initialState(this.device);
-    this.#transport.deactivated();
+    this.#transport.reset();
     try {
       this.device.reset();
     } catch (error) {

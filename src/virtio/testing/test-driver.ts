@@ -1,6 +1,6 @@
 import type { GuestMemoryAccess } from '../../memory/guest-memory.ts';
 import { alignUp } from '../../units.ts';
-import { VirtioCore } from '../core.ts';
+import { featureWord, VirtioCore } from '../core.ts';
 import type { VirtioDevice } from '../device.ts';
 import type { RingArea } from '../queue-registers.ts';
 import {
@@ -41,7 +41,7 @@ export class TestDriver {
         for (const wake of this.#waiting.splice(0)) wake();
       },
       activated: () => undefined,
-      deactivated: () => undefined,
+      reset: () => undefined,
     });
   }
 
@@ -50,8 +50,7 @@ export class TestDriver {
     this.core.writeStatus(0);
     this.core.writeStatus(VIRTIO_STATUS_ACKNOWLEDGE);
     this.core.writeStatus(VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER);
-    this.core.acceptFeatures(false, Number(features & 0xffff_ffffn));
-    this.core.acceptFeatures(true, Number(features >> 32n));
+    for (const word of [0, 1, 2, 3]) this.core.acceptFeatures(word, featureWord(features, word));
     this.core.writeStatus(this.core.status | VIRTIO_STATUS_FEATURES_OK);
     return (this.core.status & VIRTIO_STATUS_FEATURES_OK) !== 0;
   }
