@@ -78,13 +78,10 @@ export class BarSet {
     return this.bars.find((bar) => bar.index === index);
   }
 
-  /** Whether a write to config space may move a BAR. */
+  /** Whether a write to config space touches the command register or a BAR. */
   isAffectedBy(register: number, size: number): boolean {
-    const end = register + size;
-    return (
-      (register < BARS_END && end > PCI_BASE_ADDRESS_0) ||
-      (register <= PCI_COMMAND && end > PCI_COMMAND)
-    );
+    const touches = (from: number, to: number): boolean => register < to && register + size > from;
+    return touches(PCI_COMMAND, PCI_COMMAND + 2) || touches(PCI_BASE_ADDRESS_0, BARS_END);
   }
 
   /** Decodes what the registers say. */

@@ -30,7 +30,7 @@ export interface MsixOptions {
 export interface PciFunctionHooks {
   /** A BAR is decoded at `base` from now on, or (undefined) no longer: time to move doorbells. */
   barMapped?(index: number, base: number | undefined): void;
-  /** The guest changed Bus Master Enable. */
+  /** Bus Master Enable changed; it is set when the function is put on its bus. */
   busMasterChanged?(enabled: boolean): void;
   /** System reset. Config space, BARs and MSI-X are back in their initial state afterwards. */
   reset?(): void;

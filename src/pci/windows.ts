@@ -56,7 +56,7 @@ export class WindowAllocator {
     }
     throw new ConfigError(
       'PCI_WINDOW_FULL',
-      `${who}: no window has ${hex(size)} free for an ${kind} BAR`,
+      `${who}: no window has ${hex(size)} free for ${kind === 'io' ? 'an' : 'a'} ${kind} BAR`,
     );
   }
 }

@@ -71,12 +71,12 @@ export class FakeIoSpace implements IoSpace {
     return value;
   }
 
-  /** Writes 1, 2 or 4 bytes. */
+  /** Writes the low 1, 2 or 4 bytes of a value. */
   write(address: number, size: number, value: number): void {
     const range = this.#list.find(address, size);
     if (range === undefined) return;
-    const write = { tag: range.tag, offset: address - range.base, size, value };
-    this.#posted.push(write);
+    const low = (value & allOnes(size)) >>> 0;
+    this.#posted.push({ tag: range.tag, offset: address - range.base, size, value: low });
     if (range.write === 'sync') this.drain();
   }
 
