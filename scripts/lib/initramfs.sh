@@ -39,12 +39,12 @@ fill_initramfs() {
   install -m 755 -- "$(busybox_file)" "$root/bin/busybox"
   ln -s busybox "$root/bin/sh"
   install -m 755 -- "$init" "$root/init"
-  cp -- "$folder"/modules/*.ko "$modules/"
+  cp -- "$folder"/modules/* "$modules/"
   # For modprobe. busybox writes it as text, which kmod reads as well.
   (cd -- "$root" && busybox depmod -b "$root" "$version")
-  resolve_modules "$modules" "$@" 2>/dev/null
+  resolve_modules "$folder/modules" "$@"
   for module in "${module_order[@]}"; do
-    printf '%s\n' "${module#"$root"}"
+    printf '/lib/modules/%s/%s\n' "$version" "${module##*/}"
   done >"$root/etc/boot-modules"
 }
 

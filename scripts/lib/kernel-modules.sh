@@ -14,11 +14,13 @@ resolve_modules() {
   shift
   module_file=() module_done=() module_builtin=() module_order=()
   while IFS= read -r path; do
-    module_file[$(module_name "$path")]=$path
+    set_module_name "$path"
+    module_file[$REPLY]=$path
   done < <(find "$tree" -name '*.ko*' -type f)
   if [[ -e $tree/modules.builtin ]]; then
     while IFS= read -r path; do
-      module_builtin[$(module_name "$path")]=1
+      set_module_name "$path"
+      module_builtin[$REPLY]=1
     done <"$tree/modules.builtin"
   fi
   for name in "$@"; do resolve_module "${name//-/_}"; done
@@ -36,11 +38,12 @@ resolve_module() {
   module_order+=("${module_file[$name]}")
 }
 
-# Files say 9pnet_virtio.ko or kvm-amd.ko.xz, the kernel says kvm_amd.
-module_name() {
-  local base=${1##*/}
-  base=${base%%.ko*}
-  printf '%s' "${base//-/_}"
+# Files say 9pnet_virtio.ko or kvm-amd.ko.xz, the kernel says kvm_amd. The result
+# is left in REPLY: a subshell for each of 4000 modules would take seconds.
+set_module_name() {
+  REPLY=${1##*/}
+  REPLY=${REPLY%%.ko*}
+  REPLY=${REPLY//-/_}
 }
 
 module_needs() {

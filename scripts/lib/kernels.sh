@@ -30,15 +30,17 @@ pick_kernel_files() {
   mkdir -p -- "$to"
   version=$(basename -- "$from"/boot/vmlinuz-*)
   version=${version#vmlinuz-}
-  tree=$(echo "$from"/{usr/,}lib/modules/"$version" | xargs -n 1 | while read -r d; do
-    [[ -d $d ]] && echo "$d"; done)
+  tree=$from/lib/modules/$version
+  [[ -d $tree ]] || tree=$from/usr/lib/modules/$version
   cp -- "$from/boot/vmlinuz-$version" "$to/vmlinuz"
   node "$here/lib/extract-vmlinux.mjs" "$to/vmlinuz" "$to/vmlinux"
   resolve_modules "$tree" "$@"
   mkdir -- "$to/modules"
   for module in "${module_order[@]}"; do
-    module_content "$module" >"$to/modules/$(module_name "$module").ko"
+    set_module_name "$module"
+    module_content "$module" >"$to/modules/$REPLY.ko"
   done
+  cp -- "$tree/modules.builtin" "$to/modules/"
   printf '%s\n' "$version" >"$to/version"
 }
 
