@@ -1,0 +1,50 @@
+// Starts QEMU for the nested machine.
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { CHANNELS } from './channels.mjs';
+
+/** @returns {import('node:child_process').ChildProcess} */
+export function startQemu({ job, l1, share, options, consoleLog }) {
+  const args = qemuArguments({ job, l1, share, options, consoleLog });
+  // setpriv: QEMU dies with us even when we are killed without notice. Detached:
+  // Ctrl-C is for us to handle, QEMU must not see it.
+  return spawn('setpriv', ['--pdeathsig', 'KILL', 'qemu-system-x86_64', ...args], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    detached: true,
+  });
+}
+
+function qemuArguments({ job, l1, share, options, consoleLog }) {
+  return [
+    ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
+    ...['-machine', 'q35', '-accel', 'tcg,thread=multi'],
+    // 48 address bits for devices of a terabyte; no 5-level paging, as on most machines.
+    ...['-cpu', 'max,phys-bits=48,la57=off'],
+    ...['-smp', `${options.cpus}`, '-m', options.memory],
+    // The ELF file: an emulated CPU takes 3 s to unpack a bzImage.
+    ...['-kernel', join(l1, 'vmlinux'), '-initrd', join(l1, 'initrd')],
+    ...['-append', kernelCommandLine(job, options)],
+    ...['-chardev', `file,id=log,path=${consoleLog}`, '-serial', 'chardev:log'],
+    ...fileSystem('root', '/', ',readonly=on'),
+    ...fileSystem('share', share, ''),
+    ...['-device', 'virtio-serial-pci'],
+    ...CHANNELS.flatMap((name, port) => serialPort(name, port, join(job, `${name}.sock`))),
+  ];
+}
+
+function serialPort(name, port, path) {
+  const model = port === 0 ? 'virtconsole' : 'virtserialport';
+  const device = `${model},nr=${port},chardev=${name},name=${name}`;
+  return ['-chardev', `socket,id=${name},path=${path}`, '-device', device];
+}
+
+function fileSystem(tag, path, more) {
+  // remap: files of several host file systems may share their inode numbers.
+  const fsdev = `local,id=${tag},path=${path},security_model=none,multidevs=remap${more}`;
+  return ['-fsdev', fsdev, '-device', `virtio-9p-pci,fsdev=${tag},mount_tag=${tag}`];
+}
+
+function kernelCommandLine(job, options) {
+  const words = ['console=ttyS0', 'quiet', 'loglevel=5', 'panic=-1', `tsvmm.job=${job}`];
+  return [...words, ...options.kernelWords].join(' ');
+}
