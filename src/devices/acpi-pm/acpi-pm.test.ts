@@ -149,6 +149,13 @@ describe('the timer', () => {
     expect(sci()).toBe(false);
   });
 
+  it('shows no carry from before a reset', () => {
+    const { ports, pm } = createPm();
+    vi.advanceTimersByTime(2400);
+    pm.reset();
+    expect(ports.read(STATUS, 2)).toBe(0);
+  });
+
   it('stops its host timer at a reset', () => {
     const { ports, pm } = createPm();
     ports.write(ENABLE, 2, 0x0001);

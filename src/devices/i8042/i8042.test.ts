@@ -80,6 +80,18 @@ describe('a probe', () => {
     expect(data()).toBe(0x47);
   });
 
+  it('takes one data byte for a command, and none for one that it gave up', () => {
+    const { command, send, controller } = createController();
+    command(0x60);
+    send(0x47);
+    send(0x11);
+    expect(controller.state().commandByte).toBe(0x47);
+    command(0x60);
+    command(0xaa);
+    send(0x11);
+    expect(controller.state().commandByte).toBe(0x47);
+  });
+
   it('learns at once that nothing is connected', () => {
     const { command, data, send, status } = createController();
     command(0xa9);

@@ -262,6 +262,7 @@ describe('events', () => {
     read(0x0c);
     write(0x0b, 0x12);
     vi.setSystemTime(Date.UTC(2025, 0, 1));
+    expect(read(0x0c)).toBe(0);
     vi.advanceTimersByTime(3000);
     expect(line()).toBe(true);
     expect(read(9)).toBe(0x25);

@@ -211,7 +211,6 @@ export class Rtc {
     const from = this.#accountedMs;
     const now = Date.now();
     this.#accountedMs = now;
-    if (now <= from) return;
     const period = this.#isDividerReset() ? undefined : periodMs(this.#a);
     if (period !== undefined && Math.floor(now / period) > Math.floor(from / period)) {
       this.#flags |= RTC_EVENT.PERIODIC;
@@ -219,7 +218,8 @@ export class Rtc {
     if (this.#isHalted()) return;
     const first = Math.floor((from + this.#offsetMs) / SECOND);
     const last = Math.floor((now + this.#offsetMs) / SECOND);
-    if (last === first) return;
+    // A host clock that steps back brings no event.
+    if (last <= first) return;
     this.#flags |= RTC_EVENT.UPDATE;
     const alarm = this.#secondsUntilAlarm(first);
     if (alarm !== undefined && first + alarm <= last) this.#flags |= RTC_EVENT.ALARM;
