@@ -2,58 +2,16 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { setLogLevel } from '../log.ts';
 import { PciFunction } from './function.ts';
 import { createPciRig } from './testing/pci-rig.ts';
+import { IDS, PBA, rigWithVectors, TABLE } from './testing/rigs.ts';
 
 beforeAll(() => setLogLevel('silent'));
 afterAll(() => setLogLevel('info'));
 
-const IDS = { vendor: 0x1af4, device: 0x1058, classCode: 0xff_00_00 };
 const COMMAND = 4;
 const MEMORY = 2;
 const MASTER = 4;
-const INTX_DISABLE = 0x400;
 const ENABLE = 0x8000;
 const FUNCTION_MASK = 0x4000;
-const TABLE = 0xc000_0000;
-const PBA = TABLE + 0x1000;
-
-function rigWithVectors(vectors = 4) {
-  const rig = createPciRig();
-  const device = new PciFunction({
-    name: 'dev',
-    ids: IDS,
-    interruptPin: 1,
-    bars: [{ index: 0, kind: 'memory32', size: 0x10000, regions: [] }],
-    msix: { vectors, bar: 0, tableOffset: 0, pbaOffset: 0x1000 },
-  });
-  rig.bus.addFunction(device, { slot: 1 });
-  const { msix } = device;
-  if (msix === undefined) throw new Error('no MSI-X');
-  const config = rig.slot(1);
-  const control = config.capability(0x11) + 2;
-  return {
-    ...rig,
-    device,
-    msix,
-    config,
-    control,
-    setControl: (value: number) => {
-      config.write(control, value, 2);
-    },
-    /** Writes an entry as Linux does: message first, mask last. */
-    program: (vector: number, data: number, masked = false, address = 0xfee0_1000) => {
-      const entry = TABLE + vector * 16;
-      rig.mmio.write(entry, 4, address);
-      rig.mmio.write(entry + 4, 4, 0);
-      rig.mmio.write(entry + 8, 4, data);
-      rig.mmio.write(entry + 12, 4, masked ? 1 : 0);
-    },
-    mask: (vector: number, masked: boolean) => {
-      rig.mmio.write(TABLE + vector * 16 + 12, 4, masked ? 1 : 0);
-    },
-    pending: () => rig.mmio.read64(PBA),
-    pin: 16 + 4,
-  };
-}
 
 describe('MSI-X', () => {
   it('shows its table, masked, and its size', () => {
@@ -245,73 +203,5 @@ describe('MSI-X', () => {
     expect(msix.enabled).toBe(false);
     expect(config.read(control, 2)).toBe(3);
     expect([0, 4, 8, 12].map((offset) => mmio.read(TABLE + offset, 4))).toEqual([0, 0, 0, 1]);
-  });
-});
-
-describe('INTx', () => {
-  it('raises the wire and the status bit, and lowers both', () => {
-    const { device, config, interrupts, pin } = rigWithVectors();
-    device.intx.set(true);
-    expect(interrupts.level(pin)).toBe(true);
-    expect(config.read(6, 2) & 8).toBe(8);
-    device.intx.set(false);
-    expect(interrupts.level(pin)).toBe(false);
-    expect(config.read(6, 2) & 8).toBe(0);
-  });
-
-  it('leaves the wire alone while Interrupt Disable is set, the status bit telling all the same', () => {
-    const { device, config, interrupts, pin } = rigWithVectors();
-    config.write(COMMAND, INTX_DISABLE, 2);
-    device.intx.set(true);
-    expect(interrupts.level(pin)).toBe(false);
-    expect(config.read(6, 2) & 8).toBe(8);
-    config.write(COMMAND, 0, 2);
-    expect(interrupts.level(pin)).toBe(true);
-    config.write(COMMAND + 1, INTX_DISABLE >> 8, 1);
-    expect(interrupts.level(pin)).toBe(false);
-  });
-
-  it('leaves the wire alone while MSI-X is enabled', () => {
-    const { device, setControl, interrupts, pin } = rigWithVectors();
-    device.intx.set(true);
-    setControl(ENABLE);
-    expect(interrupts.level(pin)).toBe(false);
-    setControl(0);
-    expect(interrupts.level(pin)).toBe(true);
-  });
-
-  it('shares a wire: high until the last lets go', () => {
-    const { device, bus, interrupts, pin } = rigWithVectors();
-    const other = new PciFunction({ name: 'other', ids: IDS, interruptPin: 1 });
-    bus.addFunction(other, { slot: 3 });
-    expect(other.gsi).toBe(pin);
-    device.intx.set(true);
-    other.intx.set(true);
-    device.intx.set(false);
-    device.intx.set(false);
-    expect(interrupts.level(pin)).toBe(true);
-    other.intx.set(false);
-    expect(interrupts.level(pin)).toBe(false);
-    expect(interrupts.raises(pin)).toBe(1);
-  });
-
-  it('is nothing without a pin', () => {
-    const { bus, slot } = createPciRig();
-    const device = new PciFunction({ name: 'dev', ids: IDS });
-    bus.addFunction(device, { slot: 4 });
-    device.intx.set(true);
-    expect(device.intx.asserted).toBe(false);
-    expect(slot(4).read(6, 2)).toBe(0);
-  });
-
-  it('is low after a system reset', () => {
-    const { device, config, interrupts, pin, reset } = rigWithVectors();
-    config.write(COMMAND, INTX_DISABLE, 2);
-    device.intx.set(true);
-    reset();
-    expect(interrupts.level(pin)).toBe(false);
-    expect(config.read(6, 2) & 8).toBe(0);
-    device.intx.set(true);
-    expect(interrupts.level(pin)).toBe(true);
   });
 });
