@@ -1,0 +1,40 @@
+import { HostError } from '../errors.ts';
+import type { GuestMemoryAccess } from '../memory/guest-memory.ts';
+import { hex, MIB } from '../units.ts';
+import type { BootFile } from './boot-file.ts';
+
+/** Bytes copied at a time: a kernel is never in memory twice. */
+const CHUNK_SIZE = MIB;
+
+/** Fills guest memory: bytes, pieces of files, zeros. */
+export class GuestWriter {
+  readonly #memory: GuestMemoryAccess;
+  readonly #chunk = Buffer.allocUnsafeSlow(CHUNK_SIZE);
+
+  constructor(memory: GuestMemoryAccess) {
+    this.#memory = memory;
+  }
+
+  /** @throws HostError when the range is not guest memory, which the caller has seen to */
+  write(gpa: number, bytes: Uint8Array, length = bytes.length): void {
+    if (this.#memory.write(gpa, bytes, length)) return;
+    throw new HostError('NOT_GUEST_MEMORY', `${hex(gpa)}: ${length} bytes are not guest memory`);
+  }
+
+  /** @throws ConfigError when the file ends too early */
+  copyFile(file: BootFile, offset: number, gpa: number, length: number, what: string): void {
+    for (let done = 0; done < length; done += CHUNK_SIZE) {
+      const count = Math.min(CHUNK_SIZE, length - done);
+      file.read(offset + done, this.#chunk.subarray(0, count), what);
+      this.write(gpa + done, this.#chunk, count);
+    }
+  }
+
+  zero(gpa: number, length: number): void {
+    if (length === 0) return;
+    this.#chunk.fill(0, 0, Math.min(CHUNK_SIZE, length));
+    for (let done = 0; done < length; done += CHUNK_SIZE) {
+      this.write(gpa + done, this.#chunk, Math.min(CHUNK_SIZE, length - done));
+    }
+  }
+}
