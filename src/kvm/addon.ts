@@ -20,9 +20,11 @@ export type CpuidTable = Uint32Array;
 
 /** `/dev/kvm`. */
 export interface NativeKvm {
+  /** KVM_GET_API_VERSION: 12 since 2007. */
+  apiVersion(): number;
   checkExtension(capability: number): number;
   supportedCpuid(): CpuidTable;
-  /** Bytes of a vCPU's `kvm_run` mapping. */
+  /** The VM lives on when this handle is closed. */
   createVm(): NativeVm;
   close(): void;
 }

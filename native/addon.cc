@@ -1,0 +1,44 @@
+#include <napi.h>
+#include <unistd.h>
+
+#include "environment.h"
+#include "eventfd.h"
+#include "kick-signal.h"
+#include "kvm.h"
+#include "mapping.h"
+#include "memfd.h"
+#include "terminal.h"
+#include "vcpu.h"
+#include "vm.h"
+
+namespace tsvmm {
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  if (KickSignal() == 0) throw Napi::Error::New(env, "no realtime signal is free");
+
+  auto* environment = new Environment();
+  environment->kvm = Napi::Persistent(Kvm::Define(env));
+  environment->vm = Napi::Persistent(Vm::Define(env));
+  environment->vcpu = Napi::Persistent(Vcpu::Define(env));
+  environment->mapping = Napi::Persistent(Mapping::Define(env));
+  environment->event_fd = Napi::Persistent(EventFd::Define(env));
+  environment->terminal = Napi::Persistent(Terminal::Define(env));
+  env.SetInstanceData(environment);
+
+  exports.Set("openKvm", Napi::Function::New<OpenKvm>(env, "openKvm"));
+  exports.Set("mapMemory", Napi::Function::New<MapMemory>(env, "mapMemory"));
+  exports.Set("createEventFd", Napi::Function::New<CreateEventFd>(env, "createEventFd"));
+  exports.Set("createMemfd", Napi::Function::New<CreateMemfd>(env, "createMemfd"));
+  exports.Set("fallocate", Napi::Function::New<FallocateNow>(env, "fallocate"));
+  exports.Set("fallocateAsync", Napi::Function::New<FallocateOnPool>(env, "fallocateAsync"));
+  exports.Set("rawTerminal", Napi::Function::New<RawTerminal>(env, "rawTerminal"));
+  exports.Set("pageSize", Napi::Number::New(env, static_cast<double>(sysconf(_SC_PAGESIZE))));
+  return exports;
+}
+
+}  // namespace tsvmm
+
+static Napi::Object InitModule(Napi::Env env, Napi::Object exports) {
+  return tsvmm::Init(env, exports);
+}
+NODE_API_MODULE(tsvmm, InitModule)

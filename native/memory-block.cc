@@ -1,0 +1,128 @@
+#include "memory-block.h"
+
+#include <linux/magic.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <iterator>
+
+namespace tsvmm {
+namespace {
+
+/// About a millisecond of discarding base pages.
+constexpr uint64_t kStep = uint64_t{16} << 20;
+
+/// Whether every mapped byte exists: touching one past the end of a file kills the process.
+/// Devices have no size to compare with.
+SyscallFailure CheckFile(const MapRequest& request) {
+  struct stat status = {};
+  if (fstat(request.fd, &status) != 0) return {errno, "fstat"};
+  if (!S_ISREG(status.st_mode)) return {};
+  const auto file_size = static_cast<uint64_t>(status.st_size);
+  const bool fits = request.fd_offset <= file_size && request.size <= file_size - request.fd_offset;
+  return fits ? SyscallFailure{} : SyscallFailure{ENXIO, "mmap"};
+}
+
+uint64_t HugePageSize(int fd) {
+  struct statfs status = {};
+  if (fd < 0 || fstatfs(fd, &status) != 0) return 0;
+  return status.f_type == HUGETLBFS_MAGIC ? static_cast<uint64_t>(status.f_bsize) : 0;
+}
+
+}  // namespace
+
+int ProtectionOf(MemoryAccess access) {
+  switch (access) {
+    case MemoryAccess::kNone:
+      return PROT_NONE;
+    case MemoryAccess::kRead:
+      return PROT_READ;
+    case MemoryAccess::kReadWrite:
+      return PROT_READ | PROT_WRITE;
+  }
+  return PROT_NONE;
+}
+
+SyscallFailure MemoryBlock::Map(const MapRequest& request) {
+  if (request.fd >= 0) {
+    const SyscallFailure failure = CheckFile(request);
+    if (failure.error != 0) return failure;
+  }
+  const uint64_t page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  const uint64_t slack = request.alignment > page ? request.alignment - page : 0;
+  // First the addresses, with room to align; then what belongs there, over them.
+  void* reserved =
+      mmap(nullptr, size_ + slack, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (reserved == MAP_FAILED) return {errno, "mmap"};
+  const auto start = reinterpret_cast<uintptr_t>(reserved);
+  const uint64_t alignment = std::max(request.alignment, page);
+  const uintptr_t aligned = (start + alignment - 1) & ~(alignment - 1);
+  base_ = reinterpret_cast<uint8_t*>(aligned);
+  const uint64_t before = aligned - start;
+  if (before > 0) munmap(reserved, before);
+  if (slack > before) munmap(base_ + size_, slack - before);
+
+  const int flags = MAP_FIXED | (request.shared ? MAP_SHARED : MAP_PRIVATE) |
+                    (request.no_reserve ? MAP_NORESERVE : 0) | (request.fd < 0 ? MAP_ANONYMOUS : 0);
+  void* mapped = mmap(base_, size_, ProtectionOf(request.access), flags, request.fd,
+                      static_cast<off_t>(request.fd_offset));
+  if (mapped == MAP_FAILED) {
+    const int error = errno;
+    Unmap();
+    return {error, "mmap"};
+  }
+  // A child process is always another program: copying page tables for it would be waste.
+  madvise(base_, size_, MADV_DONTFORK);
+  step_ = std::max(kStep, HugePageSize(request.fd));
+  return {};
+}
+
+void MemoryBlock::Unmap() {
+  if (base_ == nullptr) return;
+  munmap(base_, size_);
+  base_ = nullptr;
+}
+
+int MemoryBlock::Protect(uint64_t offset, uint64_t length, MemoryAccess access) {
+  if (mprotect(base_ + offset, length, ProtectionOf(access)) != 0) return errno;
+  const uint64_t page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  const uint64_t end = std::min(size_, (offset + length + page - 1) & ~(page - 1));
+  access_.Set(offset, end, access);
+  return 0;
+}
+
+void MemoryBlock::TaskEnded() {
+  if (--tasks_ == 0 && closed_.load()) Unmap();
+}
+
+void MemoryBlock::Close() {
+  closed_.store(true);
+  if (tasks_ == 0) Unmap();
+}
+
+MemoryAccess MemoryBlock::AccessMap::At(uint64_t offset) const {
+  return std::prev(runs_.upper_bound(offset))->second;
+}
+
+void MemoryBlock::AccessMap::Set(uint64_t offset, uint64_t end, MemoryAccess access) {
+  if (offset >= end) return;
+  const MemoryAccess after = At(end);
+  runs_.erase(runs_.lower_bound(offset), runs_.upper_bound(end));
+  if (offset == 0 || At(offset - 1) != access) runs_[offset] = access;
+  if (after != access) runs_[end] = after;
+}
+
+MemoryAccess MemoryBlock::AccessMap::Least(uint64_t offset, uint64_t length) const {
+  MemoryAccess least = At(offset);
+  const uint64_t end = offset + length;
+  for (auto run = runs_.upper_bound(offset); run != runs_.end() && run->first < end; ++run) {
+    least = std::min(least, run->second);
+  }
+  return least;
+}
+
+}  // namespace tsvmm

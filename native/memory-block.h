@@ -1,0 +1,92 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace tsvmm {
+
+enum class MemoryAccess { kNone, kRead, kReadWrite };
+
+int ProtectionOf(MemoryAccess access);
+
+struct MapRequest {
+  uint64_t size;
+  uint64_t alignment;
+  bool shared;
+  bool no_reserve;
+  MemoryAccess access;
+  /// -1: anonymous.
+  int fd;
+  uint64_t fd_offset;
+};
+
+/// What a system call failed with.
+struct SyscallFailure {
+  int error = 0;
+  const char* syscall = "";
+};
+
+/// A range of mapped host memory. Who shares it: the Mapping object, each ArrayBuffer on it, each
+/// memslot that uses it, each task on it in the libuv pool. It is unmapped by Unmap(), or with the
+/// last share. The JavaScript thread's, except base(), size(), step() and cancelled().
+class MemoryBlock {
+ public:
+  explicit MemoryBlock(const MapRequest& request) : size_(request.size), access_(request) {}
+  ~MemoryBlock() { Unmap(); }
+  MemoryBlock(const MemoryBlock&) = delete;
+  MemoryBlock& operator=(const MemoryBlock&) = delete;
+
+  /// Once, first. @returns error 0 when it went well
+  SyscallFailure Map(const MapRequest& request);
+  void Unmap();
+
+  uint8_t* base() const { return base_; }
+  uint64_t size() const { return size_; }
+  /// Bytes that long work takes on at a time, between which the process's memory map is unlocked:
+  /// a multiple of the page size, be it huge.
+  uint64_t step() const { return step_; }
+
+  /// @returns errno
+  int Protect(uint64_t offset, uint64_t length, MemoryAccess access);
+  /// Whether every byte of the range allows `access`.
+  bool Allows(uint64_t offset, uint64_t length, MemoryAccess access) const {
+    return access_.Least(offset, length) >= access;
+  }
+
+  /// Memslots that use the memory: ids, in the order they came.
+  std::vector<uint32_t>& slots() { return slots_; }
+
+  /// Work on the libuv pool that still needs the mapping.
+  void TaskStarted() { ++tasks_; }
+  void TaskEnded();
+  /// Unmaps, or has the last task do so; running tasks stop at their next step.
+  void Close();
+  bool cancelled() const { return closed_.load(); }
+
+ private:
+  /// Which access each byte allows: the key begins a run, and the last run ends at the size.
+  class AccessMap {
+   public:
+    explicit AccessMap(const MapRequest& request) : runs_{{0, request.access}} {}
+    void Set(uint64_t offset, uint64_t end, MemoryAccess access);
+    MemoryAccess Least(uint64_t offset, uint64_t length) const;
+
+   private:
+    MemoryAccess At(uint64_t offset) const;
+    std::map<uint64_t, MemoryAccess> runs_;
+  };
+
+  uint8_t* base_ = nullptr;
+  const uint64_t size_;
+  uint64_t step_ = 0;
+  AccessMap access_;
+  std::vector<uint32_t> slots_;
+  uint32_t tasks_ = 0;
+  std::atomic<bool> closed_{false};
+};
+
+}  // namespace tsvmm

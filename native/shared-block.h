@@ -1,0 +1,29 @@
+#pragma once
+
+#include <napi.h>
+#include <sys/mman.h>
+
+#include <cstddef>
+#include <memory>
+#include <new>
+
+namespace tsvmm {
+
+/// Zeroed pages that C++ threads and an ArrayBuffer share: unmapped when the last of both is gone.
+template <typename T>
+std::shared_ptr<T> AllocateShared(size_t size) {
+  void* address = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (address == MAP_FAILED) throw std::bad_alloc();
+  return {static_cast<T*>(address), [size](T* block) { munmap(block, size); }};
+}
+
+/// An ArrayBuffer over `block` that holds a share of it.
+template <typename T>
+Napi::ArrayBuffer ShareWithJs(Napi::Env env, const std::shared_ptr<T>& block, size_t size) {
+  using Share = std::shared_ptr<T>;
+  auto* share = new Share(block);
+  return Napi::ArrayBuffer::New(
+      env, share->get(), size, [](Napi::Env, void*, Share* held) { delete held; }, share);
+}
+
+}  // namespace tsvmm

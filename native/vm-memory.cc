@@ -1,0 +1,66 @@
+
+#include "args.h"
+#include "kvm-abi.h"
+#include "mapping.h"
+#include "vm-ioctl.h"
+
+namespace tsvmm {
+namespace {
+
+/// KVM counts 16 bits of slots per address space.
+constexpr uint64_t kMaxSlot = 0xffff;
+
+std::string SlotArgs(const kvm_userspace_memory_region& region) {
+  return Format("slot=%u, gpa=0x%llx, size=0x%llx, flags=0x%x", region.slot, region.guest_phys_addr,
+                region.memory_size, region.flags);
+}
+
+}  // namespace
+
+void Vm::SetMemslot(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Napi::Object options = ObjectOf(info[0], "memslot");
+  kvm_userspace_memory_region region = {};
+  region.slot = static_cast<uint32_t>(UintField(options, "slot", kMaxSlot));
+  region.flags = static_cast<uint32_t>(UintField(options, "flags", kMaxU32));
+  region.guest_phys_addr = UintField(options, "gpa", kMaxSafe);
+  region.memory_size = UintField(options, "size", kMaxSafe);
+  const uint64_t offset = UintField(options, "offset", kMaxSafe);
+  const auto& block = Mapping::From(options.Get("mapping"), "mapping")->block(env);
+  CheckRange(env, offset, region.memory_size, block->size());
+  if (region.memory_size == 0) {
+    throw Napi::RangeError::New(env, Format("memslot %u: the size is 0", region.slot));
+  }
+  region.userspace_addr = reinterpret_cast<uintptr_t>(block->base() + offset);
+  Ioctl(env, KVM_SET_USER_MEMORY_REGION, "KVM_SET_USER_MEMORY_REGION", &region, SlotArgs(region));
+  core_->RecordMemslot(region.slot, block, region.memory_size);
+}
+
+void Vm::DeleteMemslot(const Napi::CallbackInfo& info) {
+  kvm_userspace_memory_region region = {};
+  region.slot = static_cast<uint32_t>(UintOf(info[0], "slot", kMaxSlot));
+  Ioctl(info.Env(), KVM_SET_USER_MEMORY_REGION, "KVM_SET_USER_MEMORY_REGION", &region,
+        SlotArgs(region));
+  core_->ForgetMemslot(region.slot);
+}
+
+void Vm::GetDirtyLog(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  kvm_dirty_log log = {};
+  log.slot = static_cast<uint32_t>(UintOf(info[0], "slot", kMaxSlot));
+  const auto bitmap = BytesOf(info[1], "bitmap");
+  const auto& slots = core(env).memslots();
+  const auto found = slots.find(log.slot);
+  if (found == slots.end()) ThrowState(env, Format("memslot %u does not exist", log.slot));
+  // KVM writes whole longs.
+  const uint64_t needed = (found->second.size / 4096 + 63) / 64 * 8;
+  if (bitmap.size() < needed) {
+    throw Napi::RangeError::New(
+        env, Format("bitmap: %zu bytes, and memslot %u needs %llu", bitmap.size(), log.slot,
+                    static_cast<unsigned long long>(needed)));
+  }
+  log.dirty_bitmap = bitmap.data();
+  Ioctl(env, KVM_GET_DIRTY_LOG, "KVM_GET_DIRTY_LOG", &log, Format("slot=%u", log.slot));
+}
+
+}  // namespace tsvmm
