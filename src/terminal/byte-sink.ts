@@ -17,13 +17,16 @@ export class ByteSink {
   #failed = false;
   #held = false;
 
-  /** @param name what the stream is called in the log */
-  constructor(stream: Writable, name: string) {
+  /**
+   * @param name  what the stream is called in the log
+   * @param level how much its failure is worth: clients of sockets come and go
+   */
+  constructor(stream: Writable, name: string, level: 'warn' | 'debug' = 'warn') {
     this.#stream = stream;
     stream.on('drain', () => this.#release());
     stream.on('error', (error) => {
       if (!this.#failed)
-        log('terminal').warn({ stream: name }, `output is dropped: ${messageOf(error)}`);
+        log('terminal')[level]({ stream: name }, `output is dropped: ${messageOf(error)}`);
       this.#failed = true;
       this.#release();
     });

@@ -43,7 +43,11 @@ class SerialSocket implements SerialBackend {
       return;
     }
     this.#client?.socket.destroy();
-    const client: Client = { socket, sink: new ByteSink(socket, 'serial client'), ended: false };
+    const client: Client = {
+      socket,
+      sink: new ByteSink(socket, 'serial client', 'debug'),
+      ended: false,
+    };
     this.#client = client;
     client.sink.onDrain(() => {
       if (client === this.#client) this.#release();

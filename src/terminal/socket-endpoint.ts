@@ -5,7 +5,7 @@ import { InputGate } from './input-gate.ts';
 
 /** A client of a unix socket, as `UnixListener` hands it over: a program, not a terminal. */
 export function socketEndpoint(socket: Socket, name: string): Endpoint {
-  const sink = new ByteSink(socket, name);
+  const sink = new ByteSink(socket, name, 'debug');
   const input = new InputGate({
     pause: () => socket.pause(),
     resume: () => socket.resume(),
@@ -24,7 +24,10 @@ export function socketEndpoint(socket: Socket, name: string): Endpoint {
     onResize: () => undefined,
     pauseInput: () => input.pause(),
     resumeInput: () => input.resume(),
-    onClose: (callback) => socket.once('close', callback),
+    onClose: (callback) => {
+      if (socket.closed) callback();
+      else socket.once('close', callback);
+    },
     close: async () => {
       await sink.finish();
       // An orderly end first: a reset would take away what the client has not read yet.

@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError } from '../errors.ts';
+import { parseMonitorTarget, parseSerialTarget } from './target.ts';
+
+describe('parseSerialTarget', () => {
+  it.each([
+    ['none', { kind: 'none' }],
+    ['stdio', { kind: 'stdio' }],
+    ['file:out.log', { kind: 'file', path: 'out.log' }],
+    ['unix:/tmp/a:b', { kind: 'unix', path: '/tmp/a:b' }],
+  ])('takes %s', (text, target) => {
+    expect(parseSerialTarget(text)).toEqual(target);
+  });
+
+  it.each(['', 'tcp:1', 'file:', 'unix:', 'STDIO', 'unix:a\0b'])('refuses %j by name', (text) => {
+    expect(() => parseSerialTarget(text)).toThrow(ConfigError);
+    expect(() => parseSerialTarget(text)).toThrow(/--serial/);
+  });
+});
+
+describe('parseMonitorTarget', () => {
+  it('takes stdio, none and sockets', () => {
+    expect(parseMonitorTarget('stdio')).toEqual({ kind: 'stdio' });
+    expect(parseMonitorTarget('none')).toEqual({ kind: 'none' });
+    expect(parseMonitorTarget('unix:mon.sock')).toEqual({ kind: 'unix', path: 'mon.sock' });
+  });
+
+  it('refuses a file, which cannot be talked to', () => {
+    expect(() => parseMonitorTarget('file:x')).toThrow(
+      '--monitor file:x: must be stdio, none or unix:PATH',
+    );
+  });
+});
