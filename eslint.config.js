@@ -15,20 +15,10 @@ const LAYERS = {
   acpi: ['memory'],
   boot: ['memory'],
   machine: ['kvm', 'memory', 'bus', 'pci', 'virtio', 'devices', 'acpi', 'boot'],
-  monitor: ['machine'],
+  terminal: [],
+  monitor: ['machine', 'terminal'],
 };
-const FOLDERS = [
-  'kvm',
-  'memory',
-  'bus',
-  'pci',
-  'virtio',
-  'devices',
-  'acpi',
-  'boot',
-  'machine',
-  'monitor',
-];
+const FOLDERS = [...Object.keys(LAYERS).filter((name) => !name.includes('/')), 'cli'];
 
 function layer(folder, allowed) {
   const own = folder.split('/')[0];

@@ -6,6 +6,10 @@ import type Pretty from 'pino-pretty';
 export const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+export function isLogLevel(text: string): text is LogLevel {
+  return LOG_LEVELS.some((level) => level === text);
+}
+
 /** What components log through: pino's calls, fields first. */
 export interface Log {
   error(fields: object, message: string): void;

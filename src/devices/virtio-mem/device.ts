@@ -123,7 +123,7 @@ export class VirtioMem implements VirtioDevice {
    * requested size stays, so that the guest plugs again after it has booted.
    */
   async resetMemory(): Promise<void> {
-    await this.#whenIdle();
+    await this.idle();
     this.#work = Promise.resolve(this.memory.unplugAll());
     try {
       await this.#work;
@@ -132,6 +132,11 @@ export class VirtioMem implements VirtioDevice {
     }
     this.#usableSize = this.#usableFor(this.#requestedSize);
     this.#sizeChanged();
+  }
+
+  /** Resolves when no memory work is under way. */
+  async idle(): Promise<void> {
+    while (this.#work !== undefined) await this.#work.catch(() => undefined);
   }
 
   attach(host: VirtioHost): void {
@@ -189,12 +194,8 @@ export class VirtioMem implements VirtioDevice {
 
   /** A driver that reset the device is back before its last request was through. */
   async #serveLater(queue: SplitQueue, chain: DescriptorChain): Promise<void> {
-    await this.#whenIdle();
+    await this.idle();
     if (this.#queue === queue) await this.#serve(queue, chain);
-  }
-
-  async #whenIdle(): Promise<void> {
-    while (this.#work !== undefined) await this.#work;
   }
 
   #handle(request: Request): number | Promise<number> {

@@ -1,0 +1,92 @@
+#!/usr/bin/env node
+import { Command, CommanderError, Option } from 'commander';
+import type { RunOptions } from './cli/run.ts';
+import { EXIT_CODE, exitCodeOf, messageOf } from './errors.ts';
+import { LOG_LEVELS } from './log.ts';
+import { version } from './version.ts';
+
+const collect = (value: string, list: readonly string[]): readonly string[] => [...list, value];
+
+const VIRTIO_MEM_HELP = `
+Keys of --virtio-mem (sizes take K, M, G, T; the device can be given several times):
+  size=SIZE               what the guest can grow by; costs nothing until it is plugged
+  id=ID                   name in the monitor (default: vm0, vm1, ...)
+  requested-size=SIZE     what the guest is asked to plug at start (default: 0)
+  block-size=SIZE         what is plugged at once (default: the size of a huge page)
+  dynamic-memslots=on|off map only what is plugged (default: off)
+  memslot-size=SIZE       size of one memslot (default: at least 1G, as many as KVM has)
+  memaddr=ADDRESS         guest-physical address (default: the next free one)
+  node=N                  NUMA node (default: 0)
+  prealloc=on|off         allocate memory before the guest sees it (default: off)
+  unplugged-inaccessible=on|off|auto   whether the guest must promise not to touch
+                          unplugged memory (default: on)
+
+Example:
+  tsvmm run --kernel vmlinuz --initrd initrd --append console=ttyS0 \\
+    --virtio-mem size=1T,dynamic-memslots=on
+  (tsvmm) qom-set vm0 requested-size 4G
+  (tsvmm) info memory-devices
+
+On a shared terminal, Ctrl-A C switches between the console and the monitor, Ctrl-A X quits.
+Exit codes: 0 the guest powered off, or quit; 1 the host or tsvmm failed; 2 bad usage;
+3 the guest cannot go on.`;
+
+function runCommand(): Command {
+  return new Command('run')
+    .description('start a virtual machine')
+    .requiredOption('--kernel <file>', 'bzImage, or an ELF file with a PVH entry (vmlinux)')
+    .option('--initrd <file>', 'initial RAM disk')
+    .option('--append <text>', 'kernel command line', '')
+    .option('--memory <size>', 'boot memory', '1G')
+    .option('--cpus <n>', 'number of virtual CPUs', '1')
+    .option('--virtio-mem <keys>', 'add a memory device; see below', collect, [])
+    .option('--serial <where>', 'serial port: stdio, none, file:PATH or unix:PATH', 'stdio')
+    .option(
+      '--monitor <where>',
+      'monitor: stdio, none or unix:PATH (default: shares the terminal, if there is one)',
+    )
+    .option('--no-reboot', 'exit when the guest reboots')
+    .addOption(
+      new Option('--log-level <level>', 'what to log on stderr')
+        .choices([...LOG_LEVELS])
+        .default('info'),
+    )
+    .addHelpText('after', VIRTIO_MEM_HELP)
+    .action(async (options: RunOptions) => {
+      const { run } = await import('./cli/run.ts');
+      process.exitCode = await run(options);
+    });
+}
+
+function doctorCommand(): Command {
+  return new Command('doctor')
+    .description("say what this host's KVM, huge pages and limits allow, and how to fix the rest")
+    .action(async () => {
+      const { doctor } = await import('./cli/doctor.ts');
+      process.exitCode = doctor();
+    });
+}
+
+async function main(): Promise<void> {
+  const program = new Command('tsvmm')
+    .description('A virtual machine monitor for guests whose memory grows and shrinks.')
+    .version(version(), '--version', 'print the version')
+    .addCommand(runCommand())
+    .addCommand(doctorCommand())
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(`tsvmm: ${text}`) })
+    .showHelpAfterError('(tsvmm --help tells what there is)');
+  for (const command of program.commands) command.copyInheritedSettings(program);
+  await program.parseAsync();
+}
+
+try {
+  await main();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? EXIT_CODE.ok : EXIT_CODE.usage;
+  } else {
+    process.stderr.write(`tsvmm: ${messageOf(error)}\n`);
+    process.exitCode = exitCodeOf(error);
+  }
+}

@@ -1,0 +1,170 @@
+import { ConfigError, EXIT_CODE, exitCodeOf, messageOf } from '../errors.ts';
+import { addon } from '../kvm/addon.ts';
+import { isLogLevel, setLogLevel } from '../log.ts';
+import {
+  parseCpuCount,
+  parseMemorySize,
+  type MachineConfig,
+} from '../machine/config/machine-config.ts';
+import { parseVirtioMemOptions } from '../machine/config/virtio-mem-option.ts';
+import { ControlView } from '../machine/control-view.ts';
+import { Machine, type MachineEnd } from '../machine/machine.ts';
+import { Monitor } from '../monitor/monitor.ts';
+import { openSerialBackend, type SerialBackend } from '../terminal/serial-backend.ts';
+import type { Stdio } from '../terminal/stdio.ts';
+import {
+  parseMonitorTarget,
+  parseSerialTarget,
+  type MonitorTarget,
+  type SerialTarget,
+} from '../terminal/target.ts';
+import { UnixListener } from '../terminal/unix-listener.ts';
+
+/** The options of `tsvmm run` as commander gives them. */
+export interface RunOptions {
+  readonly kernel: string;
+  readonly initrd?: string;
+  readonly append: string;
+  readonly memory: string;
+  readonly cpus: string;
+  readonly virtioMem: readonly string[];
+  readonly serial: string;
+  readonly monitor?: string;
+  readonly reboot: boolean;
+  readonly logLevel: string;
+}
+
+interface Targets {
+  readonly serial: SerialTarget;
+  readonly monitor: MonitorTarget;
+}
+
+function parseTargets(options: RunOptions): Targets {
+  const serial = parseSerialTarget(options.serial);
+  if (options.monitor !== undefined) {
+    return { serial, monitor: parseMonitorTarget(options.monitor) };
+  }
+  // On a terminal the monitor is a key away; a pipe belongs to the serial port alone.
+  const shared = serial.kind === 'stdio' && process.stdin.isTTY;
+  return { serial, monitor: { kind: shared ? 'stdio' : 'none' } };
+}
+
+function parseConfig(options: RunOptions, targets: Targets): MachineConfig {
+  return {
+    kernel: options.kernel,
+    initrd: options.initrd,
+    commandLine: options.append,
+    memorySize: parseMemorySize(options.memory),
+    cpus: parseCpuCount(options.cpus),
+    virtioMem: parseVirtioMemOptions(options.virtioMem),
+    serial: targets.serial.kind !== 'none',
+    noReboot: !options.reboot,
+  };
+}
+
+/** Everything that must be closed, last in first out, whatever happens. */
+class Cleanup {
+  readonly #steps: (() => Promise<void> | void)[] = [];
+
+  add(step: () => Promise<void> | void): void {
+    this.#steps.push(step);
+  }
+
+  async run(): Promise<void> {
+    for (const step of this.#steps.splice(0).reverse()) {
+      try {
+        await step();
+      } catch (error) {
+        process.stderr.write(`tsvmm: cleaning up: ${messageOf(error)}\n`);
+      }
+    }
+  }
+}
+
+interface Ends {
+  readonly stdio: Stdio | undefined;
+  readonly serial: SerialBackend | undefined;
+  readonly monitorSocket: UnixListener | undefined;
+}
+
+/** Opens serial port and monitor before the machine: what is taken or missing is told first. */
+async function openEnds(targets: Targets, cleanup: Cleanup, onQuit: () => void): Promise<Ends> {
+  const monitorSocket =
+    targets.monitor.kind === 'unix'
+      ? await UnixListener.open(targets.monitor.path, '--monitor')
+      : undefined;
+  if (monitorSocket !== undefined) cleanup.add(() => monitorSocket.close());
+  let stdio: Stdio | undefined;
+  if (targets.serial.kind === 'stdio' || targets.monitor.kind === 'stdio') {
+    stdio = await openStdio(targets, onQuit);
+    const opened = stdio;
+    cleanup.add(() => opened.close());
+  }
+  let serial = stdio?.serial;
+  if (targets.serial.kind !== 'stdio') {
+    const backend = await openSerialBackend(targets.serial);
+    cleanup.add(() => backend.close());
+    serial = backend;
+  }
+  return { stdio, serial, monitorSocket };
+}
+
+async function openStdio(targets: Targets, onQuit: () => void): Promise<Stdio> {
+  const { Stdio } = await import('../terminal/stdio.ts');
+  return new Stdio({
+    serial: targets.serial.kind === 'stdio',
+    monitor: targets.monitor.kind === 'stdio',
+    input: process.stdin,
+    output: process.stdout,
+    rawTerminal: () => addon.rawTerminal(process.stdin.fd),
+    onQuit,
+  });
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** A signal ends the machine as `quit` does; everything is given back. */
+function handleSignals(onSignal: () => void, cleanup: Cleanup): void {
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  cleanup.add(() => {
+    for (const signal of SIGNALS) process.off(signal, onSignal);
+  });
+}
+
+function exitCodeFor(end: MachineEnd): number {
+  if (end.kind !== 'failed') return EXIT_CODE.ok;
+  return exitCodeOf(end.error);
+}
+
+async function runMachine(options: RunOptions, cleanup: Cleanup): Promise<number> {
+  const targets = parseTargets(options);
+  const config = parseConfig(options, targets);
+  let quit = (): void => undefined;
+  const ends = await openEnds(targets, cleanup, () => quit());
+  const machine = Machine.create(config, ends.serial);
+  cleanup.add(() => machine.close());
+  quit = () => machine.quit();
+  handleSignals(quit, cleanup);
+  const monitor = new Monitor(new ControlView(machine));
+  cleanup.add(() => monitor.close());
+  if (ends.monitorSocket !== undefined) monitor.serveSocket(ends.monitorSocket);
+  if (ends.stdio !== undefined && targets.monitor.kind === 'stdio') {
+    await monitor.serveEndpoint(ends.stdio.monitor);
+  }
+  machine.start();
+  return exitCodeFor(await machine.ended);
+}
+
+/** Runs a machine to its end. @returns the exit code; errors have been told on stderr */
+export async function run(options: RunOptions): Promise<number> {
+  if (!isLogLevel(options.logLevel)) {
+    throw new ConfigError('BAD_OPTION', `--log-level=${options.logLevel}: unknown level`);
+  }
+  setLogLevel(options.logLevel);
+  const cleanup = new Cleanup();
+  try {
+    return await runMachine(options, cleanup);
+  } finally {
+    await cleanup.run();
+  }
+}

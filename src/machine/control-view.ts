@@ -1,0 +1,152 @@
+import { HostError } from '../errors.ts';
+import { memslotMetadataBytes } from '../memory/memslot-cost.ts';
+import { pciInfo } from '../pci/info.ts';
+import { version } from '../version.ts';
+import type {
+  AddressSpaceInfo,
+  CpuInfo,
+  MachineControl,
+  MachineStatus,
+  MemoryDeviceInfo,
+  MemslotInfo,
+  MemslotReport,
+  ObjectInfo,
+  PciFunctionInfo,
+  PropertyValue,
+} from './control.ts';
+import { describeModel } from './host-kvm.ts';
+import type { Machine } from './machine.ts';
+import { memoryDeviceObjects, setDeviceProperty } from './memory-objects.ts';
+import { addressSpaces } from './memory-tree.ts';
+
+const BAR_KINDS = { io: 'io', memory32: 'mem32', memory64: 'mem64' } as const;
+
+/** A machine as monitors see and drive it. */
+export class ControlView implements MachineControl {
+  readonly name: string;
+  readonly version = version();
+  readonly #machine: Machine;
+
+  constructor(machine: Machine, name = 'tsvmm') {
+    this.#machine = machine;
+    this.name = name;
+  }
+
+  status(): MachineStatus {
+    const { isRunning, hasEnded } = this.#machine;
+    return hasEnded ? { running: false, reason: 'shutdown' } : { running: isRunning };
+  }
+
+  cpus(): readonly CpuInfo[] {
+    const { vcpus } = this.#machine.shell;
+    return vcpus.all.map(({ id }) => ({ id, state: vcpus.isRunning(id) ? 'running' : 'paused' }));
+  }
+
+  memoryDevices(): readonly MemoryDeviceInfo[] {
+    return this.#machine.memoryDevices.map(({ device, container, memdevPath }) => {
+      const { id, memaddr, node, size, blockSize } = device.properties;
+      const { requestedSize, pluggedSize, usableSize } = device.sizes;
+      const { ack, nack, busy, error } = device.answers;
+      return {
+        type: 'virtio-mem',
+        id,
+        memaddr,
+        node,
+        requestedSize,
+        size: pluggedSize,
+        maxSize: size,
+        blockSize,
+        memdev: memdevPath,
+        verbose: [
+          { name: 'usable-size', value: usableSize },
+          { name: 'memslots', value: `${container.activeCount} of ${container.windowCount}` },
+          { name: 'memslot-size', value: container.windowSize },
+          { name: 'requests', value: `ack ${ack}, nack ${nack}, busy ${busy}, error ${error}` },
+        ],
+      };
+    });
+  }
+
+  objects(): readonly ObjectInfo[] {
+    return this.#machine.memoryDevices.flatMap(memoryDeviceObjects);
+  }
+
+  memslots(): MemslotReport {
+    const { table, metadata } = this.#machine.shell;
+    const active = table.list();
+    const slots: MemslotInfo[] = active.map(({ id, gpa, size, owner }) => {
+      return { id, gpa, size, device: owner, active: true };
+    });
+    const cost = (size: number): number => memslotMetadataBytes(size, metadata);
+    const sum = (sizes: readonly number[]): number => sizes.reduce((all, it) => all + cost(it), 0);
+    const ram = active.filter(({ owner }) => owner === 'ram').map(({ size }) => size);
+    const regions = this.#machine.memoryDevices.map(({ backing }) => backing.size);
+    return {
+      slots,
+      limit: table.capacity,
+      metadata: {
+        nowBytes: sum(active.map(({ size }) => size)),
+        staticBytes: sum([...ram, ...regions]),
+        basis: describeModel(metadata),
+      },
+    };
+  }
+
+  pciFunctions(): readonly PciFunctionInfo[] {
+    return pciInfo(this.#machine.platform.pci).map((it) => ({
+      bus: it.bus,
+      device: it.slot,
+      function: it.fn,
+      classCode: it.classCode >> 8,
+      vendorId: it.vendor,
+      deviceId: it.device,
+      ...(it.subsystem === 0 && it.subsystemVendor === 0
+        ? {}
+        : { subsystem: { vendorId: it.subsystemVendor, id: it.subsystem } }),
+      ...(it.interrupt === undefined
+        ? {}
+        : { interrupt: { line: it.interrupt.gsi, pin: it.interrupt.pin } }),
+      bars: it.bars.map(({ index, kind, prefetchable, address, decoded, size }) => {
+        const bar = { index, kind: BAR_KINDS[kind], prefetchable, size };
+        return decoded ? { ...bar, addr: address } : bar;
+      }),
+      id: it.name,
+    }));
+  }
+
+  addressSpaces(): readonly AddressSpaceInfo[] {
+    return addressSpaces(this.#machine);
+  }
+
+  setProperty(path: string, name: string, value: PropertyValue): void {
+    setDeviceProperty(this.#machine.memoryDevices, path, name, value);
+  }
+
+  async stop(): Promise<void> {
+    this.#checkAlive();
+    await this.#machine.stop();
+  }
+
+  async cont(): Promise<void> {
+    this.#checkAlive();
+    await this.#machine.cont();
+  }
+
+  async reset(): Promise<void> {
+    this.#checkAlive();
+    await this.#machine.reset();
+  }
+
+  powerDown(): void {
+    this.#checkAlive();
+    this.#machine.powerDown();
+  }
+
+  quit(): void {
+    this.#machine.quit();
+  }
+
+  #checkAlive(): void {
+    if (this.#machine.hasEnded) throw new HostError('MACHINE_ENDED', 'the machine has ended');
+  }
+}

@@ -1,0 +1,31 @@
+import { HostError } from '../errors.ts';
+
+/** What a machine is doing. */
+export type MachineState = 'created' | 'running' | 'paused' | 'resetting' | 'ended';
+
+/** Which states may follow which. `ended` is final. */
+const TRANSITIONS: Readonly<Record<MachineState, readonly MachineState[]>> = {
+  created: ['running', 'paused', 'ended'],
+  running: ['paused', 'resetting', 'ended'],
+  paused: ['running', 'resetting', 'ended'],
+  resetting: ['running', 'paused', 'ended'],
+  ended: [],
+};
+
+/** The state of a machine, and the one place where it changes. */
+export class Lifecycle {
+  #state: MachineState = 'created';
+
+  get state(): MachineState {
+    return this.#state;
+  }
+
+  /** @throws HostError when the machine cannot go there from where it is */
+  enter(next: MachineState): void {
+    if (!TRANSITIONS[this.#state].includes(next)) {
+      const message = `a machine that is ${this.#state} cannot become ${next}`;
+      throw new HostError('BAD_TRANSITION', message);
+    }
+    this.#state = next;
+  }
+}

@@ -1,0 +1,256 @@
+import { buildAcpiTables, type AcpiTables } from '../acpi/tables.ts';
+import { bootGuest } from '../boot/boot-guest.ts';
+import type { SerialBackend } from '../devices/serial/backend.ts';
+import { GuestError, HostError, messageOf } from '../errors.ts';
+import type { VcpuExit } from '../kvm/exit.ts';
+import type { Vcpu } from '../kvm/vcpu.ts';
+import { log } from '../log.ts';
+import { ramRanges } from '../memory/layout.ts';
+import { VirtioPci } from '../virtio/pci-transport/virtio-pci.ts';
+import type { MachineConfig } from './config/machine-config.ts';
+import { ExitDispatch } from './exit-dispatch.ts';
+import { diagnose, isTripleFault } from './guest-fault.ts';
+import { KvmDoorbells } from './kvm-doorbells.ts';
+import { KvmInterrupts } from './kvm-interrupts.ts';
+import { createIoSpaces, type KvmIoSpaces } from './kvm-io-spaces.ts';
+import { Lifecycle } from './lifecycle.ts';
+import { createMemoryDevices, placeMemoryDevices, type MemoryDevice } from './memory-devices.ts';
+import { Platform } from './platform.ts';
+import { SerialTasks } from './serial-tasks.ts';
+import { createVmShell, type VmShell } from './vm-shell.ts';
+
+const logger = log('machine');
+
+/** How a machine came to its end. */
+export type MachineEnd =
+  | { readonly kind: 'power-off' }
+  | { readonly kind: 'reboot' }
+  | { readonly kind: 'quit' }
+  /** GuestError: the guest cannot go on. HostError: the host failed it. */
+  | { readonly kind: 'failed'; readonly error: unknown };
+
+/**
+ * One virtual machine: KVM below, devices, and the guest that boots in it. Everything runs on the
+ * event loop but the vCPUs. Stop, go on and reset wait for each other.
+ */
+export class Machine {
+  readonly config: MachineConfig;
+  readonly shell: VmShell;
+  readonly spaces: KvmIoSpaces;
+  readonly platform: Platform;
+  readonly memoryDevices: readonly MemoryDevice[];
+  readonly transports: readonly VirtioPci[];
+  /** Resolves when the machine has come to its end; close() comes after. */
+  readonly ended: Promise<MachineEnd>;
+  readonly #lifecycle = new Lifecycle();
+  readonly #tasks = new SerialTasks();
+  readonly #acpi: AcpiTables;
+  #end: (end: MachineEnd) => void = () => undefined;
+  #resetPending = false;
+  #closed: Promise<void> | undefined;
+
+  /**
+   * Makes a machine that is ready to start; nothing is left when it cannot be made.
+   *
+   * @throws ConfigError for what the user can mend, HostError for what the host cannot give
+   */
+  static create(config: MachineConfig, serial: SerialBackend | undefined): Machine {
+    const shell = createVmShell(config);
+    try {
+      return new Machine(config, shell, serial);
+    } catch (error) {
+      shell.close();
+      throw error;
+    }
+  }
+
+  private constructor(config: MachineConfig, shell: VmShell, serial: SerialBackend | undefined) {
+    this.config = config;
+    this.shell = shell;
+    const { vm, memory, table } = shell;
+    const placed = placeMemoryDevices(config.virtioMem, config.memorySize, shell.addressLimit);
+    this.spaces = createIoSpaces(vm);
+    const interrupts = new KvmInterrupts(vm);
+    this.platform = new Platform({
+      ports: this.spaces.ports,
+      mmio: this.spaces.mmio,
+      interrupts,
+      serial: config.serial ? serial : undefined,
+      onReset: (cause) => this.#guestReset(cause),
+      onPowerOff: () => this.#finish({ kind: 'power-off' }),
+    });
+    this.memoryDevices = createMemoryDevices(placed, {
+      table,
+      memory,
+      ramSize: config.memorySize,
+      addressLimit: shell.addressLimit,
+    });
+    for (const { backing } of this.memoryDevices) shell.own(backing);
+    const doorbells = new KvmDoorbells(vm);
+    this.transports = this.memoryDevices.map(({ device }) => {
+      const transport = new VirtioPci({ device, memory, doorbells });
+      this.platform.pci.addFunction(transport.function);
+      return transport;
+    });
+    const apicIds = shell.vcpus.all.map(({ id }) => id);
+    this.#acpi = buildAcpiTables({ apicIds, serial: config.serial });
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+    const dispatch = new ExitDispatch({
+      tags: this.spaces.tags,
+      ring: vm.ring,
+      vcpu: (id) => shell.vcpus.get(id),
+      onParked: (id) => shell.vcpus.parked(id),
+      onUnhandled: (vcpu, exit) => this.#unhandled(vcpu, exit),
+    });
+    vm.setCallbacks({ onExit: dispatch.onExit, onPosted: dispatch.onPosted });
+    this.#boot(true);
+  }
+
+  get isRunning(): boolean {
+    return this.#lifecycle.state === 'running';
+  }
+
+  get hasEnded(): boolean {
+    return this.#lifecycle.state === 'ended';
+  }
+
+  /** Lets the vCPUs run for the first time. */
+  start(): void {
+    this.#lifecycle.enter('running');
+    this.shell.vcpus.run();
+  }
+
+  /** Parks every vCPU and holds the devices. Nothing to do when they are. */
+  stop(): Promise<void> {
+    return this.#tasks.run(async () => {
+      if (!this.isRunning) return;
+      await this.#park();
+      this.#lifecycle.enter('paused');
+    });
+  }
+
+  /** Lets a stopped machine go on. @throws HostError when it has ended */
+  cont(): Promise<void> {
+    return this.#tasks.run(() => {
+      if (this.isRunning) return;
+      this.#lifecycle.enter('running');
+      this.#resume();
+    });
+  }
+
+  /** Resets the machine as its reset button does; one that was stopped stays stopped. */
+  reset(): Promise<void> {
+    return this.#tasks.run(() => this.#reset());
+  }
+
+  /** Presses the ACPI power button; the guest decides what to do. */
+  powerDown(): void {
+    this.platform.pressPowerButton();
+  }
+
+  quit(): void {
+    this.#finish({ kind: 'quit' });
+  }
+
+  /** Stops everything and gives everything back; idempotent. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#finish({ kind: 'quit' });
+    await this.#tasks.idle();
+    this.platform.close();
+    await Promise.all(this.memoryDevices.map(({ device }) => device.idle()));
+    this.shell.close();
+  }
+
+  #finish(end: MachineEnd): void {
+    if (this.hasEnded) return;
+    this.#lifecycle.enter('ended');
+    this.shell.vcpus.park().catch(() => undefined);
+    for (const transport of this.transports) transport.pause();
+    this.#end(end);
+  }
+
+  /** By a device, from within an exit: the vCPU must get its answer first. */
+  #guestReset(cause: string): void {
+    if (this.#resetPending || this.hasEnded) return;
+    logger.info({ cause }, 'the guest asked for a reset');
+    if (this.config.noReboot) {
+      this.#finish({ kind: 'reboot' });
+      return;
+    }
+    this.#resetPending = true;
+    const failed = (error: unknown): void => this.#finish({ kind: 'failed', error });
+    this.reset().catch(failed);
+  }
+
+  async #reset(): Promise<void> {
+    if (this.hasEnded) return;
+    const goesOn = this.isRunning;
+    if (goesOn) await this.#park();
+    this.#resetPending = false;
+    this.#lifecycle.enter('resetting');
+    this.platform.reset();
+    for (const { device } of this.memoryDevices) await resetMemory(device);
+    this.shell.resetInterruptControllers();
+    this.#boot(false);
+    this.#lifecycle.enter(goesOn ? 'running' : 'paused');
+    if (goesOn) this.#resume();
+  }
+
+  /** Loads the guest afresh and sets the vCPUs to its entry. */
+  #boot(first: boolean): void {
+    const { memory, vcpus } = this.shell;
+    const { kernel, initrd, commandLine, memorySize } = this.config;
+    for (const { gpa, bytes } of this.#acpi.tables) {
+      if (!memory.write(gpa, bytes, bytes.length)) {
+        throw new HostError('NO_MEMORY', 'the ACPI tables do not fit boot memory');
+      }
+    }
+    const { cpu } = bootGuest({
+      memory,
+      ram: ramRanges(memorySize),
+      kernelPath: kernel,
+      initrdPath: initrd,
+      commandLine,
+      rsdp: this.#acpi.rsdp,
+    });
+    vcpus.boot(cpu, first);
+  }
+
+  async #park(): Promise<void> {
+    await this.shell.vcpus.park();
+    for (const transport of this.transports) transport.pause();
+  }
+
+  #resume(): void {
+    for (const transport of this.transports) transport.resume();
+    this.shell.vcpus.run();
+  }
+
+  #unhandled(vcpu: Vcpu, exit: VcpuExit): void {
+    if (isTripleFault(exit)) {
+      this.#guestReset('triple fault');
+      vcpu.resume();
+      return;
+    }
+    const report = diagnose(vcpu, exit, this.shell.memory);
+    process.stderr.write(`${report.map((line) => `tsvmm: ${line}`).join('\n')}\n`);
+    this.#finish({ kind: 'failed', error: new GuestError('GUEST_FAULT', report[0] ?? '') });
+    vcpu.resume();
+  }
+}
+
+/** Memory that cannot be given back stays plugged; the guest sees that from the config space. */
+async function resetMemory(device: MemoryDevice['device']): Promise<void> {
+  try {
+    await device.resetMemory();
+  } catch (error) {
+    logger.error({ id: device.id, error: messageOf(error) }, 'reset could not unplug memory');
+  }
+}

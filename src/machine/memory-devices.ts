@@ -1,0 +1,153 @@
+import { VirtioMem } from '../devices/virtio-mem/device.ts';
+import { PluggedMemory } from '../devices/virtio-mem/plugged-memory.ts';
+import {
+  resolveProperties,
+  type VirtioMemOptions,
+  type VirtioMemProperties,
+} from '../devices/virtio-mem/properties.ts';
+import { AnonymousBacking, type Backing } from '../memory/backing.ts';
+import type { GuestMemory } from '../memory/guest-memory.ts';
+import { deviceMemoryBase } from '../memory/layout.ts';
+import { chooseWindowSize, MemslotContainer } from '../memory/memslot-container.ts';
+import type { MemslotTable } from '../memory/memslot-table.ts';
+import { thpSize } from '../memory/thp-size.ts';
+import { ConfigError } from '../errors.ts';
+import { alignUp, GIB, hex, PAGE_SIZE } from '../units.ts';
+
+/** A memory device with what it stands on. */
+export interface MemoryDevice {
+  readonly device: VirtioMem;
+  readonly container: MemslotContainer;
+  readonly backing: Backing;
+  /** Path of the backend's object, as `/objects/mem0`. */
+  readonly memdevPath: string;
+}
+
+export interface MemoryDeviceContext {
+  readonly table: MemslotTable;
+  readonly memory: GuestMemory;
+  /** Boot memory, in bytes: device memory starts above it. */
+  readonly ramSize: number;
+  /** Exclusive end of what the guest can address, in bytes. */
+  readonly addressLimit: number;
+}
+
+/**
+ * Checks all devices before anything is made, and gives each its place: the one the user named,
+ * or the next free GiB.
+ */
+export function placeMemoryDevices(
+  options: readonly VirtioMemOptions[],
+  ramSize: number,
+  addressLimit: number,
+): readonly VirtioMemProperties[] {
+  const base = deviceMemoryBase(ramSize);
+  const placed: VirtioMemProperties[] = [];
+  for (const option of options) {
+    const properties = resolveProperties(option, {
+      thpSize: thpSize(),
+      pageSize: PAGE_SIZE,
+      sharedZeropage: true,
+      nodeCount: 1,
+      nextAddress: nextFree(base, option.size, placed),
+      addressLimit,
+    });
+    checkPlace(properties, base, placed);
+    placed.push(properties);
+  }
+  return placed;
+}
+
+/** First GiB boundary from `base` on where `size` bytes are free. */
+function nextFree(base: number, size: number, placed: readonly VirtioMemProperties[]): number {
+  let address = base;
+  for (const other of [...placed].sort((a, b) => a.memaddr - b.memaddr)) {
+    if (address + size <= other.memaddr) break;
+    address = Math.max(address, alignUp(other.memaddr + other.size, GIB));
+  }
+  return address;
+}
+
+function checkPlace(
+  properties: VirtioMemProperties,
+  base: number,
+  placed: readonly VirtioMemProperties[],
+): void {
+  const { id, memaddr, size } = properties;
+  const where = `--virtio-mem id=${id}: memaddr=${hex(memaddr)}`;
+  if (memaddr < base) {
+    const message = `${where}: below ${hex(base)}, where device memory starts`;
+    throw new ConfigError('MEMORY_OVERLAP', message);
+  }
+  const other = placed.find((it) => memaddr < it.memaddr + it.size && it.memaddr < memaddr + size);
+  if (other === undefined) return;
+  const message = `${where} to ${hex(memaddr + size)} overlaps ${other.id} at ${hex(other.memaddr)}`;
+  throw new ConfigError('MEMORY_OVERLAP', message);
+}
+
+/** Makes the devices; on failure none is left. @throws HostError */
+export function createMemoryDevices(
+  placed: readonly VirtioMemProperties[],
+  context: MemoryDeviceContext,
+): readonly MemoryDevice[] {
+  const devices: MemoryDevice[] = [];
+  const statics = placed.filter((it) => !it.dynamicMemslots).length;
+  const dynamics = placed.length - statics;
+  const share = Math.floor((context.table.available - statics) / Math.max(1, dynamics));
+  try {
+    for (const [index, properties] of placed.entries()) {
+      const limit = properties.dynamicMemslots ? share : 1;
+      devices.push(createMemoryDevice(properties, index, limit, context));
+    }
+  } catch (error) {
+    for (const { backing } of devices) backing.close();
+    throw error;
+  }
+  return devices;
+}
+
+function createMemoryDevice(
+  properties: VirtioMemProperties,
+  index: number,
+  limit: number,
+  context: MemoryDeviceContext,
+): MemoryDevice {
+  const { id, size, blockSize, memaddr } = properties;
+  const windowSize = properties.memslotSize ?? chooseWindowSize(size, blockSize, limit);
+  context.table.promise(Math.ceil(size / windowSize), id);
+  const backing = new AnonymousBacking(size);
+  const container = new MemslotContainer({
+    table: context.table,
+    backing,
+    gpa: memaddr,
+    windowSize,
+    owner: id,
+  });
+  // A region that is all one window is a static slot, whatever was asked for.
+  const dynamic = properties.dynamicMemslots && container.windowCount > 1;
+  try {
+    if (!dynamic) container.activate(0);
+  } catch (error) {
+    backing.close();
+    throw error;
+  }
+  const plugged = new PluggedMemory({
+    id,
+    gpa: memaddr,
+    blockSize,
+    backing,
+    container,
+    dynamicMemslots: dynamic,
+    prealloc: properties.prealloc,
+  });
+  context.memory.add({
+    name: id,
+    gpa: memaddr,
+    size,
+    mapping: backing.mapping,
+    offset: 0,
+    discards: plugged,
+  });
+  const device = new VirtioMem(properties, plugged);
+  return { device, container, backing, memdevPath: `/objects/mem${index}` };
+}

@@ -1,0 +1,126 @@
+import { ConfigError, HostError, messageOf } from '../errors.ts';
+import { CAPABILITY } from '../kvm/capabilities.ts';
+import { KvmSystem } from '../kvm/system.ts';
+import type { Vm } from '../kvm/vm.ts';
+import { AnonymousBacking } from '../memory/backing.ts';
+import { GuestMemory } from '../memory/guest-memory.ts';
+import { KVM_IDENTITY_MAP_BASE, KVM_TSS_BASE, ramRanges } from '../memory/layout.ts';
+import type { MetadataModel } from '../memory/memslot-cost.ts';
+import { MemslotTable } from '../memory/memslot-table.ts';
+import { hex } from '../units.ts';
+import type { MachineConfig } from './config/machine-config.ts';
+import { physicalAddressBits } from './cpuid.ts';
+import { inspectHostKvm } from './host-kvm.ts';
+import { VcpuSet } from './vcpu-set.ts';
+
+/** A VM before it has devices: KVM's part of it, boot memory, vCPUs. */
+export interface VmShell {
+  readonly vm: Vm;
+  readonly vcpus: VcpuSet;
+  readonly memory: GuestMemory;
+  readonly table: MemslotTable;
+  /** Exclusive end of what the guest can address, in bytes. */
+  readonly addressLimit: number;
+  /** What memslots cost on this host. */
+  readonly metadata: MetadataModel;
+  /** Closes something with the shell, after the VM that may use it. */
+  own(resource: { close(): void }): void;
+  /** As they were at power-on. All vCPUs are parked. */
+  resetInterruptControllers(): void;
+  /** Idempotent. */
+  close(): void;
+}
+
+const CONTROLLERS = ['irqchip0', 'irqchip1', 'irqchip2', 'pit2'] as const;
+
+/** @throws ConfigError, HostError; nothing is left then */
+export function createVmShell(config: MachineConfig): VmShell {
+  const owned: { close(): void }[] = [];
+  const close = (): void => {
+    for (const resource of owned.splice(0).reverse()) resource.close();
+  };
+  try {
+    const kvm = KvmSystem.open();
+    owned.push(kvm);
+    return buildShell(config, kvm, owned, close);
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+function buildShell(
+  config: MachineConfig,
+  kvm: KvmSystem,
+  owned: { close(): void }[],
+  close: () => void,
+): VmShell {
+  const supported = kvm.supportedCpuid();
+  const addressLimit = 2 ** physicalAddressBits(supported);
+  const ram = ramRanges(config.memorySize);
+  const last = ram.at(-1);
+  if (last !== undefined && last.gpa + last.size > addressLimit) {
+    const end = hex(last.gpa + last.size);
+    const message = `--memory=${config.memorySize}: RAM ends at ${end}, past the guest's limit ${hex(addressLimit)}`;
+    throw new ConfigError('ADDRESS_WIDTH', message);
+  }
+  // Memory outlives the VM that maps it, so it is first in and last out.
+  const backing = new AnonymousBacking(config.memorySize);
+  owned.push(backing);
+  const vm = kvm.createVm();
+  owned.push(vm);
+  vm.setTssAddr(KVM_TSS_BASE);
+  vm.setIdentityMapAddr(KVM_IDENTITY_MAP_BASE);
+  vm.createIrqchip();
+  vm.createPit();
+  const table = new MemslotTable(vm, kvm.checkExtension(CAPABILITY.NR_MEMSLOTS));
+  const memory = addRam(ram, backing, table);
+  const controllers = CONTROLLERS.map((kind) => [kind, vm.getState(kind)] as const);
+  const tscDeadline = kvm.checkExtension(CAPABILITY.TSC_DEADLINE_TIMER) > 0;
+  return {
+    vm,
+    vcpus: createVcpus(vm, config.cpus, kvm, tscDeadline),
+    memory,
+    table,
+    addressLimit,
+    metadata: {
+      tdpMmu: inspectHostKvm().tdpMmu,
+      smm: kvm.checkExtension(CAPABILITY.X86_SMM) > 0,
+    },
+    own: (resource) => owned.unshift(resource),
+    resetInterruptControllers: () => {
+      for (const [kind, bytes] of controllers) vm.setState(kind, bytes);
+    },
+    close,
+  };
+}
+
+function createVcpus(vm: Vm, cpus: number, kvm: KvmSystem, tscDeadline: boolean): VcpuSet {
+  const most = kvm.checkExtension(CAPABILITY.MAX_VCPUS);
+  if (cpus > most) {
+    throw new ConfigError('BAD_CPUS', `--cpus=${cpus}: this host's KVM has at most ${most}`);
+  }
+  try {
+    return new VcpuSet(vm, kvm.supportedCpuid(), { cpus, tscDeadline });
+  } catch (cause) {
+    throw new HostError('VCPU_FAILED', `cannot create ${cpus} vCPUs: ${messageOf(cause)}`, {
+      cause,
+    });
+  }
+}
+
+function addRam(
+  ranges: ReturnType<typeof ramRanges>,
+  backing: AnonymousBacking,
+  table: MemslotTable,
+): GuestMemory {
+  const memory = new GuestMemory();
+  let offset = 0;
+  for (const { gpa, size } of ranges) {
+    const { mapping } = backing;
+    table.add({ gpa, size, mapping, offset, owner: 'ram' });
+    memory.add({ name: 'ram', gpa, size, mapping, offset });
+    offset += size;
+  }
+  return memory;
+}
