@@ -12,6 +12,9 @@ export interface FadtAddresses {
 /** What the guest writes to `PORTS.resetControl` to reset the machine. */
 export const RESET_VALUE = 6;
 
+/** Register of the RTC that counts centuries. */
+const RTC_CENTURY = 0x32;
+
 /** Bytes of the register blocks. */
 const PM1_EVENT_LENGTH = 4;
 const PM1_CONTROL_LENGTH = 2;
@@ -70,7 +73,8 @@ function legacyFields({ facs, dsdt }: FadtAddresses): Field[] {
     u16(NO_C2),
     u16(NO_C3),
     zeros(6), // FLUSH_SIZE, FLUSH_STRIDE, DUTY_OFFSET, DUTY_WIDTH
-    zeros(3), // day and month of an alarm, century: the RTC has none
+    zeros(2), // the RTC's alarm has neither day nor month
+    u8(RTC_CENTURY),
     u16(LEGACY_DEVICES | VGA_NOT_PRESENT),
     u8(0),
     u32(WBINVD | PROC_C1 | SLP_BUTTON | FIX_RTC | RESET_REG_SUP),

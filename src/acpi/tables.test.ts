@@ -186,6 +186,10 @@ describe('the FADT', () => {
     expect(fadt.getUint16(109, true)).toBe(0b101);
   });
 
+  it('finds the century in the RTC, and no day or month of its alarm', () => {
+    expect([106, 107, 108].map((offset) => fadt.getUint8(offset))).toEqual([0, 0, 0x32]);
+  });
+
   it('raises GSI 9 and knows no SMI', () => {
     expect([fadt.getUint16(46, true), fadt.getUint32(48, true)]).toEqual([9, 0]);
   });
