@@ -3,9 +3,8 @@ import type { MachineControl } from '../machine/control.ts';
 import type { Endpoint } from '../terminal/endpoint.ts';
 import { socketEndpoint } from '../terminal/socket-endpoint.ts';
 import type { UnixListener } from '../terminal/unix-listener.ts';
-import { CommandTable } from './command-table.ts';
-import { PlainClient } from './plain-client.ts';
-import { Session } from './session.ts';
+import type { CommandTable } from './command-table.ts';
+import type { Session } from './session.ts';
 import type { TerminalClientOptions } from './terminal-client.ts';
 
 /** Clients of a socket at the same time. */
@@ -13,11 +12,12 @@ const CLIENT_LIMIT = 32;
 
 /**
  * The human monitor of one machine, for any number of clients. Each has its own history, and its
- * commands run in order; commands of different clients do not wait for each other.
+ * commands run in order; commands of different clients do not wait for each other. The commands
+ * themselves are loaded with the first client: most machines start without one.
  */
 export class Monitor {
   readonly #control: MachineControl;
-  readonly #commands = new CommandTable();
+  #commands: CommandTable | undefined;
   readonly #listeners: UnixListener[] = [];
   readonly #endpoints = new Set<Endpoint>();
   readonly #closers: (() => void)[] = [];
@@ -29,7 +29,7 @@ export class Monitor {
   /** Serves the clients of a socket, which is closed with the monitor. */
   serveSocket(listener: UnixListener): void {
     this.#listeners.push(listener);
-    listener.onConnection((socket) => this.#accept(socket));
+    listener.onConnection((socket) => void this.#accept(socket));
   }
 
   /**
@@ -37,8 +37,9 @@ export class Monitor {
    * editing when a person types there.
    */
   async serveEndpoint(endpoint: Endpoint, options: TerminalClientOptions = {}): Promise<void> {
-    const session = new Session(this.#control, this.#commands);
+    const session = await this.#newSession();
     if (!endpoint.isTerminal) {
+      const { PlainClient } = await import('./plain-client.ts');
       new PlainClient(endpoint, session);
       return;
     }
@@ -47,19 +48,27 @@ export class Monitor {
     this.#closers.push(() => client.close());
   }
 
-  #accept(socket: Socket): void {
+  async #newSession(): Promise<Session> {
+    const [{ CommandTable }, { Session }] = await Promise.all([
+      import('./command-table.ts'),
+      import('./session.ts'),
+    ]);
+    this.#commands ??= new CommandTable();
+    return new Session(this.#control, this.#commands);
+  }
+
+  async #accept(socket: Socket): Promise<void> {
     const endpoint = socketEndpoint(socket, 'monitor client');
     if (this.#endpoints.size >= CLIENT_LIMIT) {
       endpoint.write(`Error: ${CLIENT_LIMIT} clients are connected to this monitor already\n`);
-      void endpoint.close();
+      await endpoint.close();
       return;
     }
     this.#endpoints.add(endpoint);
-    const client = new PlainClient(endpoint, new Session(this.#control, this.#commands));
-    void client.done.then(async () => {
-      await endpoint.close();
-      this.#endpoints.delete(endpoint);
-    });
+    const { PlainClient } = await import('./plain-client.ts');
+    await new PlainClient(endpoint, await this.#newSession()).done;
+    await endpoint.close();
+    this.#endpoints.delete(endpoint);
   }
 
   /** Takes no more clients, sends them what waits (briefly), and lets them go. */

@@ -7,6 +7,12 @@ import { banner, HISTORY_LENGTH, PROMPT, type Session } from './session.ts';
 /** Characters of a line that somebody types. */
 const LINE_LIMIT = 4096;
 
+/** Bytes that may wait while a command runs; more is dropped. */
+const TYPED_LIMIT = 64 * 1024;
+
+/** Keys that the editor gets in one turn of the event loop: each costs it up to 0.1 ms. */
+const KEYS_PER_TURN = 32;
+
 /** Keys that are dealt with before the line editor sees them. */
 const KEY = { ctrlC: 0x03, ctrlD: 0x04, newline: 0x0a, enter: 0x0d, ctrlZ: 0x1a } as const;
 const SPECIAL = new Set<number>(Object.values(KEY));
@@ -46,11 +52,12 @@ export class TerminalClient {
   readonly #options: TerminalClientOptions;
   readonly #keys = new PassThrough();
   readonly #editor: Interface;
-  /** Typed, and not yet given to the editor: at most what one chunk holds. */
+  /** Typed, and not yet given to the editor. */
   #typed: Uint8Array = new Uint8Array(0);
   #greeted = false;
   #running = false;
   #skipping = false;
+  #next: NodeJS.Immediate | undefined;
 
   constructor(endpoint: Endpoint, session: Session, options: TerminalClientOptions = {}) {
     this.#endpoint = endpoint;
@@ -67,15 +74,13 @@ export class TerminalClient {
     });
     this.#editor.on('line', (line) => void this.#run(line));
     endpoint.onFocus(() => this.#focused());
-    endpoint.onInput((bytes) => {
-      this.#typed = bytes;
-      this.#feed();
-    });
+    endpoint.onInput((bytes) => this.#type(bytes));
   }
 
   /** Ends line editing; the terminal itself belongs to somebody else. */
   close(): void {
     this.#running = true;
+    clearImmediate(this.#next);
     this.#editor.close();
   }
 
@@ -95,29 +100,49 @@ export class TerminalClient {
     return [only === undefined ? [...candidates] : [`${only} `], word];
   }
 
-  /** Gives the editor what was typed, up to the end of a line: a command must be done first. */
-  #feed(): void {
-    while (this.#typed.length > 0 && !this.#running) {
-      const at = this.#typed.findIndex((byte) => SPECIAL.has(byte));
-      const plain = at === -1 ? this.#typed.length : at;
-      if (plain > 0) this.#edit(this.#typed.subarray(0, plain));
-      const key = this.#typed[plain];
-      this.#typed = this.#typed.subarray(plain + 1);
-      if (key !== undefined) this.#special(key);
-    }
-    if (this.#typed.length > 0) this.#endpoint.pauseInput();
-    else this.#endpoint.resumeInput();
-  }
-
-  /** Hands keys to the editor, which decodes them. */
-  #edit(keys: Uint8Array): void {
-    if (this.#skipping) return;
-    if (this.#editor.line.length + keys.length > LINE_LIMIT) {
-      this.#skipping = true;
-      this.#clearLine();
+  #type(bytes: Uint8Array): void {
+    if (this.#running && bytes.includes(KEY.ctrlC)) {
+      this.#typed = new Uint8Array(0);
+      this.#options.onInterrupt?.();
       return;
     }
-    this.#keys.emit('data', Buffer.from(keys));
+    const room = TYPED_LIMIT - this.#typed.length;
+    this.#typed = Buffer.concat([this.#typed, bytes.subarray(0, room)]);
+    this.#feed();
+  }
+
+  /** Gives the editor what was typed, up to the end of a line: a command must be done first. */
+  #feed(): void {
+    clearImmediate(this.#next);
+    for (let turn = 0; turn < KEYS_PER_TURN; turn++) {
+      const key = this.#takeKey();
+      if (key === undefined) return;
+      if (SPECIAL.has(key)) this.#special(key);
+      else this.#edit(key);
+    }
+    this.#next = setImmediate(() => this.#feed());
+  }
+
+  #takeKey(): number | undefined {
+    if (this.#running) return undefined;
+    if (this.#skipping) {
+      const end = this.#typed.findIndex((key) => SPECIAL.has(key));
+      this.#typed = this.#typed.subarray(end === -1 ? this.#typed.length : end);
+    }
+    const key = this.#typed[0];
+    this.#typed = this.#typed.subarray(1);
+    return key;
+  }
+
+  /**
+   * Hands a key to the editor, which puts together those of several bytes. One at a time: a longer
+   * piece it takes for pasted text, and appends it wherever the cursor is.
+   */
+  #edit(key: number): void {
+    this.#keys.emit('data', Buffer.of(key));
+    if (this.#editor.line.length <= LINE_LIMIT) return;
+    this.#skipping = true;
+    this.#clearLine();
   }
 
   #special(key: number): void {
@@ -131,13 +156,13 @@ export class TerminalClient {
         return;
       case KEY.ctrlD:
         // Deletes; on an empty line it would end the editor, which has nowhere to go.
-        if (this.#editor.line !== '') this.#edit(Uint8Array.of(key));
+        if (this.#editor.line !== '') this.#edit(key);
         return;
       case KEY.ctrlZ:
         return;
       default:
         if (this.#skipping) this.#refuseLine();
-        else this.#edit(Uint8Array.of(key));
+        else this.#edit(key);
     }
   }
 
@@ -148,7 +173,7 @@ export class TerminalClient {
 
   #refuseLine(): void {
     this.#skipping = false;
-    this.#print(`\nError: the line is longer than ${LINE_LIMIT} bytes and was ignored\n`);
+    this.#print(`\nError: the line is longer than ${LINE_LIMIT} characters and was ignored\n`);
     this.#editor.prompt();
   }
 

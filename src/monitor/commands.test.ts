@@ -1,0 +1,302 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { ConfigError } from '../errors.ts';
+import { CommandTable } from './command-table.ts';
+import { Session } from './session.ts';
+import { FakeMachine } from './testing/fake-machine.ts';
+
+let machine: FakeMachine;
+let session: Session;
+
+beforeEach(() => {
+  machine = new FakeMachine();
+  session = new Session(machine, new CommandTable());
+});
+
+const run = (line: string): Promise<string> => session.execute(line);
+
+const DEVICE = (id: string, memaddr: string, node: number, size: number, memdev: string): string =>
+  [
+    `Memory device [virtio-mem]: "${id}"`,
+    `  memaddr: ${memaddr}`,
+    `  node: ${node}`,
+    `  requested-size: ${size}`,
+    `  size: ${size}`,
+    '  max-size: 8589934592',
+    '  block-size: 2097152',
+    `  memdev: ${memdev}`,
+    '',
+  ].join('\n');
+
+describe('info memory-devices', () => {
+  it('shows the devices, byte for byte, before and after their sizes change', async () => {
+    expect(await run('info memory-devices')).toBe(
+      DEVICE('vm0', '0x140000000', 0, 0, '/objects/mem0') +
+        DEVICE('vm1', '0x340000000', 1, 1_073_741_824, '/objects/mem1'),
+    );
+    expect(await run('qom-set vm0 requested-size 500M')).toBe('');
+    expect(await run('qom-set vm1 requested-size 200M')).toBe('');
+    expect(await run('info memory-devices')).toBe(
+      DEVICE('vm0', '0x140000000', 0, 524_288_000, '/objects/mem0') +
+        DEVICE('vm1', '0x340000000', 1, 209_715_200, '/objects/mem1'),
+    );
+  });
+
+  it('adds what the machine knows with -v', async () => {
+    const verbose = await run('info memory-devices -v');
+    expect(verbose).toContain('  memdev: /objects/mem0\n  nacks: 0\nMemory device');
+    expect(verbose).toMatch(/ {2}nacks: 1\n$/);
+  });
+});
+
+describe('info', () => {
+  it('says the status', async () => {
+    expect(await run('info status')).toBe('VM status: running\n');
+    machine.state = { running: false };
+    expect(await run('info status')).toBe('VM status: paused\n');
+    machine.state = { running: false, reason: 'shutdown' };
+    expect(await run('info status')).toBe('VM status: paused (shutdown)\n');
+  });
+
+  it('says version and name', async () => {
+    expect(await run('info version')).toBe('0.1.0\n');
+    expect(await run('info name')).toBe('test\n');
+  });
+
+  it('lists vCPUs', async () => {
+    expect(await run('info cpus')).toBe(
+      '* CPU #0: thread_id=4711\n  CPU #1: thread_id=4712\n  CPU #2: not started\n',
+    );
+    expect(await run('info cpus -v')).toContain('  CPU #1: thread_id=4712 state=halted\n');
+  });
+
+  it('lists PCI functions', async () => {
+    expect(await run('info pci')).toBe(
+      [
+        '  Bus  0, device   0, function 0:',
+        '    Host bridge: PCI device 8086:29c0',
+        '      id ""',
+        '  Bus  0, device   1, function 0:',
+        '    Class 0255: PCI device 1af4:1058',
+        '      PCI subsystem 1af4:1100',
+        '      IRQ 11, pin A',
+        '      BAR0: I/O at 0xc040 [0xc05f].',
+        '      BAR1: 32 bit memory at 0xfebf0000 [0xfebf0fff].',
+        '      BAR2: 64 bit prefetchable memory of 0x4000, not placed.',
+        '      BAR4: 64 bit prefetchable memory at 0x800000000 [0x800003fff].',
+        '      id "vm0"',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it('draws the address spaces', async () => {
+    expect(await run('info mtree')).toBe(
+      [
+        'address-space: memory',
+        '  0000000000000000-000000ffffffffff (prio 0, i/o): system',
+        '    0000000000000000-00000000bfffffff (prio 0, ram): ram-below-4g',
+        '',
+        'address-space: I/O',
+        '  0000000000000000-000000000000ffff (prio 0, i/o): io',
+        '    00000000000003f8-00000000000003ff (prio 0, i/o): serial',
+        '',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it('shows memslots and what they cost', async () => {
+    expect(await run('info memslots')).toBe(
+      [
+        'id          gpa   size  device',
+        ' 0          0x0  3 GiB  ram',
+        ' 1  0x100000000  1 GiB  ram',
+        ' 3  0x340000000  1 GiB  vm1',
+        '',
+        'active: 3 of the 32764 slots of this KVM, covering 5 GiB',
+        'idle: 1 window with nothing plugged, not known to KVM',
+        'KVM metadata now: 12.6 MiB (13189000 bytes)',
+        'KVM metadata with one static slot per region: 50.3 MiB (52756000 bytes)',
+        'computed for: shadow paging, one address space',
+        '',
+      ].join('\n'),
+    );
+    expect(await run('info memslots -a')).toContain(' 2  0x140000000  1 GiB  vm0     no\n');
+  });
+
+  it('remembers the lines of the session, each once, and no more than a few', async () => {
+    for (const line of ['stop', 'foo', 'stop']) await run(line);
+    expect(await run('info history')).toBe("0: 'foo'\n1: 'stop'\n2: 'info history'\n");
+    for (let i = 0; i < 100; i++) await run(`line${i}`);
+    expect((await run('info history')).split('\n')).toHaveLength(65);
+    await run('x'.repeat(5000));
+    expect(session.history.at(-1)).toBe('info history');
+  });
+});
+
+describe('qom commands', () => {
+  it('list containers, objects and properties', async () => {
+    expect(await run('qom-list')).toBe(
+      'type (string)\nmachine (child<container>)\nobjects (child<container>)\n',
+    );
+    expect(await run('qom-list /machine/peripheral')).toBe(
+      'type (string)\nvm0 (child<virtio-mem-pci>)\nvm1 (child<virtio-mem-pci>)\n',
+    );
+    expect(await run('qom-list vm0')).toBe(
+      'type (string)\nmemdev (string)\nnode (int)\nprealloc (bool)\nrequested-size (size)\nsize (size)\n',
+    );
+  });
+
+  it('get properties by id and by path', async () => {
+    expect(await run('qom-get vm1 requested-size')).toBe('1073741824\n');
+    expect(await run('qom-get /machine/peripheral/vm1 size')).toBe('1073741824\n');
+    expect(await run('qom-get peripheral/vm0 memdev')).toBe('"/objects/mem0"\n');
+    expect(await run('qom-get vm0 prealloc')).toBe('false\n');
+    expect(await run('qom-get mem0 type')).toBe('"memory-backend-ram"\n');
+  });
+
+  it.each([
+    ['requested-size', '500M', 524_288_000],
+    ['requested-size', '0x40000000', 2 ** 30],
+    ['requested-size', '1.5G', 1.5 * 2 ** 30],
+    ['node', '2097152', 2_097_152],
+    ['prealloc', 'on', true],
+    ['prealloc', 'off', false],
+  ])('set %s from %s', async (name, text, value) => {
+    expect(await run(`qom-set vm0 ${name} ${text}`)).toBe('');
+    expect(machine.calls).toEqual([`set /machine/peripheral/vm0 ${name} ${String(value)}`]);
+  });
+
+  it.each([
+    ['qom-set vm0 requested-size 1', 'Error: requested-size=1: not a multiple of 2 MiB\n'],
+    ['qom-set vm0 requested-size 1X', 'Error: requested-size=1X: not a size'],
+    ['qom-set vm0 requested-size -1', 'Error: requested-size=-1: a size cannot be negative\n'],
+    ['qom-set vm0 requested-size 1.3', 'Error: requested-size=1.3: not a whole number of bytes\n'],
+    ['qom-set vm0 requested-size 99999T', 'Error: requested-size=99999T: a size ends at'],
+    ['qom-set vm0 requested-size ""', 'Error: requested-size=: the size is empty\n'],
+    ['qom-set vm0 node x', 'Error: node=x: not a whole number\n'],
+    ['qom-set vm0 node 99999999999999999', 'Error: node=99999999999999999: not a whole number\n'],
+    ['qom-set vm0 prealloc maybe', 'Error: prealloc=maybe: must be on or off\n'],
+    ['qom-set vm0 size 2M', "Error: property 'size' of /machine/peripheral/vm0 is read-only\n"],
+    ['qom-set vm9 size 2M', "Error: there is no object 'vm9'; try qom-list\n"],
+    ['qom-get vm0 nope', "Error: /machine/peripheral/vm0 has no property 'nope'\n"],
+    ['qom-get /nope x', "Error: there is no object '/nope'; try qom-list\n"],
+    ['qom-get __proto__ x', "Error: there is no object '__proto__'; try qom-list\n"],
+    ['qom-list "\u001b[2J"', "Error: there is no object '\\x1b[2J'; try qom-list\n"],
+  ])('refuse %s', async (line, error) => {
+    expect(await run(line)).toContain(error);
+    expect(machine.devices[0]!.requestedSize).toBe(0);
+  });
+
+  it('ask for more of a path that means two objects', async () => {
+    machine.devices.push({ id: 'mem0', memaddr: 0, node: 0, requestedSize: 0 });
+    expect(await run('qom-list mem0')).toBe(
+      "Error: 'mem0' may be /machine/peripheral/mem0 or /objects/mem0; give more of the path\n",
+    );
+  });
+});
+
+describe('commands that act', () => {
+  it.each([
+    ['stop', 'stop'],
+    ['s', 'stop'],
+    ['cont', 'cont'],
+    ['c', 'cont'],
+    ['system_reset', 'reset'],
+    ['system_powerdown', 'powerDown'],
+    ['quit', 'quit'],
+    ['q', 'quit'],
+  ])('%s does %s and prints nothing', async (line, call) => {
+    expect(await run(line)).toBe('');
+    expect(machine.calls).toEqual([call]);
+  });
+
+  it('end the session with quit only', async () => {
+    await run('stop');
+    expect(session.ended).toBe(false);
+    await run('quit');
+    expect(session.ended).toBe(true);
+  });
+
+  it('tell why they failed', async () => {
+    machine.cont = () => Promise.reject(new ConfigError('X', 'only a reset helps\nnow'));
+    expect(await run('cont')).toBe('Error: only a reset helps now\n');
+  });
+});
+
+describe('help', () => {
+  it('lists every command with one line', async () => {
+    const help = (await run('help')).trimEnd().split('\n');
+    expect(help.map((line) => line.split(' ')[0])).toEqual([
+      'cont|c',
+      'help|?',
+      'info',
+      'qom-get',
+      'qom-list',
+      'qom-set',
+      'quit|q',
+      'stop|s',
+      'system_powerdown',
+      'system_reset',
+    ]);
+    expect(help).toContain('quit|q  -- end the machine at once, without asking the guest');
+    for (const line of help) expect(line).toMatch(/^\S+ .* ?-- \S.{10,}$/);
+    expect(await run('?')).toBe(`${help.join('\n')}\n`);
+  });
+
+  it('lists the subcommands of info, as info alone does', async () => {
+    const help = await run('help info');
+    expect(help.match(/^info [a-z]+/gm)).toEqual([
+      'info cpus',
+      'info history',
+      'info memory',
+      'info memslots',
+      'info mtree',
+      'info name',
+      'info pci',
+      'info status',
+      'info version',
+    ]);
+    expect(help).toContain('info memory-devices [-v] -- show the memory devices');
+    expect(await run('info')).toBe(help);
+  });
+
+  it('describes one command, by name, alias or subcommand', async () => {
+    expect(await run('help qom-get')).toMatch(/^qom-get path property -- .+\n$/);
+    expect(await run('help q')).toMatch(/^quit\|q  -- .+\n$/);
+    expect(await run('? info  status')).toMatch(/^info status  -- .+\n$/);
+    expect(await run('help foo')).toBe("unknown command: 'foo'\n");
+  });
+});
+
+describe('lines that are no command', () => {
+  it.each([
+    ['foo', "unknown command: 'foo'\n"],
+    ['foo bar', "unknown command: 'foo'\n"],
+    ['info foo bar', "unknown command: 'info foo'\n"],
+    ['infostatus', "unknown command: 'infostatus'\n"],
+    ['sto', "unknown command: 'sto'\n"],
+    ['info stat', "unknown command: 'info stat'\n"],
+    ['""', "unknown command: ''\n"],
+    ['constructor', "unknown command: 'constructor'\n"],
+    ['a\u001b[31m\0', "unknown command: 'a\\x1b[31m\\x00'\n"],
+    ['stop now', 'Error: stop: now is one argument too many; try "help stop"\n'],
+    ['info status -v', 'Error: info status: -v is one argument too many; try "help info status"\n'],
+    ['info cpus -z', 'Error: info cpus: there is no flag -z; try "help info cpus"\n'],
+    ['qom-get vm0', 'Error: qom-get: property is missing; try "help qom-get"\n'],
+    ['qom-set', 'Error: qom-set: path is missing; try "help qom-set"\n'],
+    ['qom-get "vm0', 'Error: the quotation mark is not closed\n'],
+    ['', ''],
+    [' \t', ''],
+  ])('answers %j', async (line, answer) => {
+    expect(await run(line)).toBe(answer);
+    expect(machine.calls).toEqual([]);
+  });
+
+  it('bounds what it repeats of a long line', async () => {
+    expect((await run('x'.repeat(60_000))).length).toBeLessThan(300);
+    expect((await run(`qom-set vm0 requested-size ${'9'.repeat(60_000)}`)).length).toBeLessThan(
+      600,
+    );
+  });
+});

@@ -1,0 +1,187 @@
+import { ConfigError } from '../../errors.ts';
+import type {
+  AddressSpaceInfo,
+  CpuInfo,
+  MachineControl,
+  MachineStatus,
+  MemoryDeviceInfo,
+  MemslotReport,
+  ObjectInfo,
+  PciFunctionInfo,
+  PropertyValue,
+} from '../../machine/control.ts';
+import { GIB, MIB } from '../../units.ts';
+
+interface FakeDevice {
+  id: string;
+  memaddr: number;
+  node: number;
+  requestedSize: number;
+}
+
+/** A machine of the tests: 4 GiB of RAM, two virtio-mem devices whose guest obeys at once. */
+export class FakeMachine implements MachineControl {
+  readonly name = 'test';
+  readonly version = '0.1.0';
+  readonly calls: string[] = [];
+  state: MachineStatus = { running: true };
+  /** What `stop` waits for. */
+  stopping: Promise<void> = Promise.resolve();
+  readonly devices: FakeDevice[] = [
+    { id: 'vm0', memaddr: 0x1_4000_0000, node: 0, requestedSize: 0 },
+    { id: 'vm1', memaddr: 0x3_4000_0000, node: 1, requestedSize: GIB },
+  ];
+
+  status(): MachineStatus {
+    return this.state;
+  }
+
+  cpus(): readonly CpuInfo[] {
+    return [
+      { id: 0, state: 'running', threadId: 4711 },
+      { id: 1, state: 'halted', threadId: 4712 },
+      { id: 2, state: 'waiting-for-sipi' },
+    ];
+  }
+
+  memoryDevices(): readonly MemoryDeviceInfo[] {
+    return this.devices.map((device, index) => ({
+      ...device,
+      type: 'virtio-mem',
+      size: device.requestedSize,
+      maxSize: 8 * GIB,
+      blockSize: 2 * MIB,
+      memdev: `/objects/mem${index}`,
+      verbose: [{ name: 'nacks', value: index }],
+    }));
+  }
+
+  objects(): readonly ObjectInfo[] {
+    return [
+      ...this.devices.map(
+        ({ id, requestedSize }): ObjectInfo => ({
+          path: `/machine/peripheral/${id}`,
+          type: 'virtio-mem-pci',
+          properties: [
+            { name: 'memdev', type: 'string', value: '/objects/mem0', writable: false },
+            { name: 'node', type: 'int', value: 0, writable: true },
+            { name: 'prealloc', type: 'bool', value: false, writable: true },
+            { name: 'requested-size', type: 'size', value: requestedSize, writable: true },
+            { name: 'size', type: 'size', value: requestedSize, writable: false },
+          ],
+        }),
+      ),
+      { path: '/objects/mem0', type: 'memory-backend-ram', properties: [] },
+      { path: '/objects/mem1', type: 'memory-backend-ram', properties: [] },
+    ];
+  }
+
+  memslots(): MemslotReport {
+    return {
+      slots: [
+        { id: 0, gpa: 0, size: 3 * GIB, device: 'ram', active: true },
+        { id: 1, gpa: 4 * GIB, size: GIB, device: 'ram', active: true },
+        { id: 2, gpa: 0x1_4000_0000, size: GIB, device: 'vm0', active: false },
+        { id: 3, gpa: 0x3_4000_0000, size: GIB, device: 'vm1', active: true },
+      ],
+      limit: 32764,
+      metadata: {
+        nowBytes: 13_189_000,
+        staticBytes: 52_756_000,
+        basis: 'shadow paging, one address space',
+      },
+    };
+  }
+
+  pciFunctions(): readonly PciFunctionInfo[] {
+    return [
+      {
+        bus: 0,
+        device: 0,
+        function: 0,
+        classCode: 0x0600,
+        vendorId: 0x8086,
+        deviceId: 0x29c0,
+        bars: [],
+        id: '',
+      },
+      {
+        bus: 0,
+        device: 1,
+        function: 0,
+        classCode: 0x00ff,
+        vendorId: 0x1af4,
+        deviceId: 0x1058,
+        subsystem: { vendorId: 0x1af4, id: 0x1100 },
+        interrupt: { line: 11, pin: 1 },
+        bars: [
+          { index: 0, kind: 'io', prefetchable: false, addr: 0xc040, size: 0x20 },
+          { index: 1, kind: 'mem32', prefetchable: false, addr: 0xfebf_0000, size: 0x1000 },
+          { index: 2, kind: 'mem64', prefetchable: true, size: 0x4000 },
+          { index: 4, kind: 'mem64', prefetchable: true, addr: 0x8_0000_0000, size: 0x4000 },
+        ],
+        id: 'vm0',
+      },
+    ];
+  }
+
+  addressSpaces(): readonly AddressSpaceInfo[] {
+    return [
+      {
+        name: 'memory',
+        root: {
+          start: 0,
+          size: 2 ** 40,
+          kind: 'container',
+          name: 'system',
+          children: [{ start: 0, size: 3 * GIB, kind: 'ram', name: 'ram-below-4g' }],
+        },
+      },
+      {
+        name: 'I/O',
+        root: {
+          start: 0,
+          size: 0x10000,
+          kind: 'container',
+          name: 'io',
+          children: [{ start: 0x3f8, size: 8, kind: 'i/o', name: 'serial' }],
+        },
+      },
+    ];
+  }
+
+  setProperty(path: string, name: string, value: PropertyValue): void {
+    this.calls.push(`set ${path} ${name} ${String(value)}`);
+    const device = this.devices.find(({ id }) => path === `/machine/peripheral/${id}`);
+    if (device === undefined || typeof value !== 'number') return;
+    if (value % (2 * MIB) !== 0) {
+      throw new ConfigError('UNALIGNED', `${name}=${value}: not a multiple of 2 MiB`);
+    }
+    device.requestedSize = value;
+  }
+
+  async stop(): Promise<void> {
+    this.calls.push('stop');
+    await this.stopping;
+    this.state = { running: false };
+  }
+
+  cont(): Promise<void> {
+    this.calls.push('cont');
+    this.state = { running: true };
+    return Promise.resolve();
+  }
+
+  reset(): Promise<void> {
+    this.calls.push('reset');
+    return Promise.resolve();
+  }
+
+  powerDown(): void {
+    this.calls.push('powerDown');
+  }
+
+  quit(): void {
+    this.calls.push('quit');
+  }
+}
