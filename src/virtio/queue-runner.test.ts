@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { DescriptorChain } from './descriptor-chain.ts';
 import { POLLING } from './poll-window.ts';
 import { QueueRunner, type RunnableQueue, type ServeChain } from './queue-runner.ts';
+import { turnOfTheLoop } from './testing/event-loop.ts';
 import { FakeGuestMemory } from './testing/fake-guest-memory.ts';
 
 /** A queue of heads, and a clock that stands still unless the ring is watched. */
@@ -57,8 +58,6 @@ class FakeQueue implements RunnableQueue {
     return this.runner((chain) => void this.calls.push(`serve ${chain.head}`));
   }
 }
-
-const turnOfTheLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
   let resolve = (): void => undefined;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC, VIRTQ_USED_F_NO_NOTIFY } from './spec.ts';
 import { SplitQueue, type DescriptorChain } from './split-queue.ts';
+import { turnOfTheLoop } from './testing/event-loop.ts';
 import { FakeGuestMemory, UNPLUGGED_FILL } from './testing/fake-guest-memory.ts';
 import { BUFFERS_GPA, queueRig, type QueueRig } from './testing/queue-rig.ts';
 
@@ -165,7 +166,6 @@ describe('kicks', () => {
     rig.queue.start((chain) => rig.queue.complete(chain, 0));
     return rig;
   }
-  const turnOfTheLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
   it('are not wanted while a request is being served, and wanted again afterwards', async () => {
     const rig = queueRig();

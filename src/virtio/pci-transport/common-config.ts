@@ -20,7 +20,11 @@ export class CommonConfig {
     const registers = [
       ...this.#featureRegisters(),
       ...this.#deviceRegisters(),
-      ...this.#queueRegisters(),
+      ...this.#queueSetup(),
+      ...this.#queueUse(),
+      ...this.#queueAddress('queue_desc', 'descriptors'),
+      ...this.#queueAddress('queue_driver', 'avail'),
+      ...this.#queueAddress('queue_device', 'used'),
       // queue_notif_config_data, queue_reset and the admin queue: their features are not offered.
       reserved(8),
     ];
@@ -94,7 +98,7 @@ export class CommonConfig {
     ];
   }
 
-  #queueRegisters(): Register[] {
+  #queueSetup(): Register[] {
     return [
       {
         name: 'queue_select',
@@ -116,6 +120,11 @@ export class CommonConfig {
         read: () => this.#interrupts.queueVector(this.#queueSelect),
         write: (value) => this.#interrupts.setQueueVector(this.#queueSelect, value),
       },
+    ];
+  }
+
+  #queueUse(): Register[] {
+    return [
       {
         name: 'queue_enable',
         size: 2,
@@ -130,14 +139,11 @@ export class CommonConfig {
         size: 2,
         read: () => (this.#queue === undefined ? 0 : this.#queueSelect),
       },
-      ...this.#addressRegisters('queue_desc', 'descriptors'),
-      ...this.#addressRegisters('queue_driver', 'avail'),
-      ...this.#addressRegisters('queue_device', 'used'),
     ];
   }
 
   /** §4.1.3.1: 64-bit fields are accessed as two of 32 bits. */
-  #addressRegisters(name: string, area: RingArea): Register[] {
+  #queueAddress(name: string, area: RingArea): Register[] {
     return [false, true].map((high) => ({
       name: `${name}_${high ? 'hi' : 'lo'}`,
       size: 4,

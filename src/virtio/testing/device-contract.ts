@@ -11,6 +11,7 @@ import {
   VIRTQ_MAX_SIZE,
 } from '../spec.ts';
 import { DriverQueue } from './driver-queue.ts';
+import { turnOfTheLoop } from './event-loop.ts';
 import { FakeGuestMemory } from './fake-guest-memory.ts';
 import { TestDriver } from './test-driver.ts';
 
@@ -121,7 +122,7 @@ function describeReset(create: () => Contract): void {
     for (let index = 0; index < device.queueSizes.length; index++) {
       driver.start();
       driver.queues[index]?.send(new Uint8Array(0), 0);
-      await new Promise((resolve) => setImmediate(resolve));
+      await turnOfTheLoop();
       driver.core.reset();
     }
     driver.start();

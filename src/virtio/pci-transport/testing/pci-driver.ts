@@ -197,8 +197,3 @@ export class PciDriver {
     this.config.write(at + 2, 0x8000, 2);
   }
 }
-
-/** Lets the event loop turn once. */
-export function turnOfTheLoop(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}

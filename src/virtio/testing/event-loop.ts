@@ -1,0 +1,4 @@
+/** Lets the event loop turn once. */
+export function turnOfTheLoop(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
