@@ -47,6 +47,7 @@ export class ControlView implements MachineControl {
       const { id, memaddr, node, size, blockSize } = device.properties;
       const { requestedSize, pluggedSize, usableSize } = device.sizes;
       const { ack, nack, busy, error } = device.answers;
+      const { cause, forMs } = device.convergence;
       return {
         type: 'virtio-mem',
         id,
@@ -61,6 +62,11 @@ export class ControlView implements MachineControl {
           { name: 'usable-size', value: usableSize },
           { name: 'memslots', value: `${container.activeCount} of ${container.windowCount}` },
           { name: 'memslot-size', value: container.windowSize },
+          {
+            name: 'convergence',
+            value: forMs === 0 ? cause : `${cause} (for ${Math.round(forMs / 1000)} s)`,
+          },
+          { name: 'nudges', value: device.nudges },
           { name: 'requests', value: `ack ${ack}, nack ${nack}, busy ${busy}, error ${error}` },
         ],
       };

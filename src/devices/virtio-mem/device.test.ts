@@ -232,6 +232,25 @@ describe('host failures are BUSY, with everything undone', () => {
   });
 });
 
+describe('convergence', () => {
+  it('says why a BUSY device does not grow, and that it does again', async () => {
+    const rig = started({ requestedSize: BLOCK, dynamicMemslots: true });
+    rig.slots.refuse = true;
+    await rig.ask(PLUG, BASE, 1);
+    expect(rig.device.convergence.cause).toBe('answered BUSY: memslot refused');
+    rig.slots.refuse = false;
+    await rig.ask(PLUG, BASE, 1);
+    expect(rig.device.convergence.kind).toBe('converged');
+  });
+
+  it('misses a driver that has reset the device', () => {
+    const rig = started({ requestedSize: BLOCK });
+    expect(rig.device.convergence.kind).toBe('not-asked');
+    rig.driver.core.reset();
+    expect(rig.device.convergence.kind).toBe('no-driver');
+  });
+});
+
 describe('dynamic memslots', () => {
   it('exist only where a block is plugged', async () => {
     const rig = started({ requestedSize: 4 * GIB, dynamicMemslots: true });

@@ -3,6 +3,8 @@ import { log } from '../../log.ts';
 import type { DescriptorChain, SplitQueue } from '../../virtio/split-queue.ts';
 import type { VirtioActivation, VirtioDevice, VirtioHost } from '../../virtio/device.ts';
 import { ConfigSpace, usableSizeFor } from './config.ts';
+import { ConvergenceWatch, type Convergence } from './convergence.ts';
+import { Nudge } from './nudge.ts';
 import type { PluggedMemory } from './plugged-memory.ts';
 import { checkRequestedSize, type VirtioMemProperties } from './properties.ts';
 import { decodeRequest, type Request } from './request.ts';
@@ -61,6 +63,8 @@ export class VirtioMem implements VirtioDevice {
   readonly #requestView = new DataView(this.#requestBytes.buffer);
   readonly #responseBytes = new Uint8Array(RESPONSE_SIZE);
   readonly #responseView = new DataView(this.#responseBytes.buffer);
+  readonly #convergence = new ConvergenceWatch(performance.now());
+  readonly #nudge = new Nudge(() => this.#host?.configChanged());
   readonly #sizeListeners = new Set<() => void>();
   #host: VirtioHost | undefined;
   #queue: SplitQueue | undefined;
@@ -98,6 +102,17 @@ export class VirtioMem implements VirtioDevice {
     };
   }
 
+  /** Whether the guest has done what was requested, and why not. */
+  get convergence(): Convergence {
+    const { requestedSize, pluggedSize } = this.sizes;
+    return this.#convergence.diagnose({ requestedSize, pluggedSize, nowMs: performance.now() });
+  }
+
+  /** Reminders sent to the driver after answers of BUSY. */
+  get nudges(): number {
+    return this.#nudge.sent;
+  }
+
   /** Calls back after every change of the plugged size. @returns the way to stop that */
   onSizeChange(listener: () => void): () => void {
     this.#sizeListeners.add(listener);
@@ -114,6 +129,8 @@ export class VirtioMem implements VirtioDevice {
     checkRequestedSize(this.properties, bytes);
     this.#requestedSize = bytes;
     this.#usableSize = Math.max(this.#usableSize, this.#usableFor(bytes));
+    this.#convergence.resized(performance.now());
+    this.#nudge.cancel();
     this.#publishSizes();
     this.#host?.configChanged();
   }
@@ -160,12 +177,15 @@ export class VirtioMem implements VirtioDevice {
   activate(activation: VirtioActivation): void {
     const queue = activation.queues[0];
     this.#queue = queue;
+    this.#convergence.driverChanged(true);
     queue?.start((chain) => this.#serve(queue, chain));
   }
 
   /** By the driver: blocks stay plugged (virtio 1.3 §5.15.5.2). */
   reset(): void {
     this.#queue = undefined;
+    this.#convergence.driverChanged(false);
+    this.#nudge.cancel();
   }
 
   #serve(queue: SplitQueue, chain: DescriptorChain): void | Promise<void> {
@@ -252,6 +272,7 @@ export class VirtioMem implements VirtioDevice {
   /** Runs memory work: BUSY when the host cannot do it now. */
   #change(what: string, work: () => void | Promise<void>): number | Promise<number> {
     const failed = (error: unknown): number => {
+      this.#convergence.busyBecause(messageOf(error));
       logger.warn({ id: this.id, request: what, error: messageOf(error) }, 'answered BUSY');
       return VIRTIO_MEM_RESP_BUSY;
     };
@@ -269,11 +290,19 @@ export class VirtioMem implements VirtioDevice {
 
   #respond(queue: SplitQueue, chain: DescriptorChain, answer: number): void {
     const name = ANSWER_NAMES[answer];
-    if (name !== undefined) this.answers[name] += 1;
+    if (name !== undefined) this.#account(name);
     this.#responseView.setUint16(0, answer, true);
     chain.write(0, this.#responseBytes, RESPONSE_SIZE);
     this.#responseView.setUint16(8, 0, true);
     queue.complete(chain, RESPONSE_SIZE);
+  }
+
+  #account(answer: keyof VirtioMemAnswers): void {
+    this.answers[answer] += 1;
+    if (this.#request.type === 'state') return;
+    this.#convergence.answered(answer, performance.now());
+    if (answer === 'busy') this.#nudge.wasBusy();
+    else if (answer === 'ack') this.#nudge.cancel();
   }
 
   #isValidRange(addr: number, count: number): boolean {

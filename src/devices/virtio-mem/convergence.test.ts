@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import { GIB } from '../../units.ts';
+import { ConvergenceWatch } from './convergence.ts';
+
+const growing = { requestedSize: 2 * GIB, pluggedSize: GIB };
+const shrinking = { requestedSize: 0, pluggedSize: GIB };
+
+function watch(): ConvergenceWatch {
+  const result = new ConvergenceWatch(0);
+  result.driverChanged(true);
+  return result;
+}
+
+describe('ConvergenceWatch', () => {
+  it('is content when the size is as requested, driver or not', () => {
+    const result = new ConvergenceWatch(0).diagnose({ requestedSize: 0, pluggedSize: 0, nowMs: 9 });
+    expect(result).toEqual({ kind: 'converged', cause: 'size is as requested', forMs: 0 });
+  });
+
+  it('says since when it is not', () => {
+    const it = watch();
+    it.resized(1_000);
+    expect(it.diagnose({ ...growing, nowMs: 1_700 })).toMatchObject({
+      kind: 'not-asked',
+      forMs: 700,
+    });
+  });
+
+  it('misses the driver', () => {
+    expect(new ConvergenceWatch(0).diagnose({ ...growing, nowMs: 0 }).kind).toBe('no-driver');
+    const left = watch();
+    left.driverChanged(false);
+    expect(left.diagnose({ ...growing, nowMs: 0 }).kind).toBe('no-driver');
+  });
+
+  it('names the cause of a BUSY until a request goes through', () => {
+    const it = watch();
+    it.busyBecause('all 509 memslots are in use');
+    it.answered('busy', 10);
+    const busy = it.diagnose({ ...growing, nowMs: 60_000 });
+    expect(busy).toMatchObject({
+      kind: 'busy',
+      cause: 'answered BUSY: all 509 memslots are in use',
+    });
+    it.answered('ack', 60_001);
+    expect(it.diagnose({ ...growing, nowMs: 60_002 }).kind).toBe('under-way');
+  });
+
+  it('tells NACK and ERROR apart', () => {
+    const it = watch();
+    it.answered('nack', 1);
+    expect(it.diagnose({ ...growing, nowMs: 2 }).kind).toBe('nack');
+    it.answered('error', 3);
+    expect(it.diagnose({ ...growing, nowMs: 4 }).kind).toBe('error');
+  });
+
+  it('suspects by direction when the guest goes quiet', () => {
+    const it = watch();
+    it.answered('ack', 1);
+    expect(it.diagnose({ ...growing, nowMs: 4_000 }).kind).toBe('under-way');
+    expect(it.diagnose({ ...growing, nowMs: 6_000 }).kind).toBe('plug-stalled');
+    expect(it.diagnose({ ...shrinking, nowMs: 6_000 }).kind).toBe('unplug-stalled');
+  });
+});

@@ -1,0 +1,101 @@
+/** How long a guest that does nothing counts as still thinking, in milliseconds. */
+const SILENCE_MS = 5_000;
+
+/** What is known of a device that the guest should grow or shrink. */
+export interface ConvergenceInput {
+  /** Bytes. */
+  readonly requestedSize: number;
+  readonly pluggedSize: number;
+  /** performance.now(), in milliseconds. */
+  readonly nowMs: number;
+}
+
+export type ConvergenceKind =
+  | 'converged'
+  | 'no-driver'
+  | 'not-asked'
+  | 'under-way'
+  | 'busy'
+  | 'nack'
+  | 'error'
+  | 'unplug-stalled'
+  | 'plug-stalled';
+
+/** Whether the plugged size is what was requested; if not, since when and why. */
+export interface Convergence {
+  readonly kind: ConvergenceKind;
+  /** One phrase for people. */
+  readonly cause: string;
+  /** How long it has not been, in milliseconds; 0 when it is. */
+  readonly forMs: number;
+}
+
+const CAUSES: Readonly<Record<Exclude<ConvergenceKind, 'busy'>, string>> = {
+  converged: 'size is as requested',
+  'no-driver': 'no driver has started the device',
+  'not-asked': 'the driver has not asked for anything yet',
+  'under-way': 'the guest is at work',
+  nack: 'the last request was answered NACK: the driver asks for more than was requested',
+  error: 'the last request was answered ERROR: the Linux driver gives the device up after one',
+  'unplug-stalled':
+    'unplug stalled, the guest asks for nothing: its memory is in use, or was not onlined as movable',
+  'plug-stalled':
+    'the guest asks for nothing: it may hold about 1 GiB of memory blocks that are not online',
+};
+
+export type Answer = 'ack' | 'nack' | 'busy' | 'error';
+
+/** Watches one device's requests, to be able to say why its size is not what was requested. */
+export class ConvergenceWatch {
+  #driver = false;
+  #sinceMs: number;
+  #lastRequestMs: number | undefined;
+  #lastAnswer: Answer = 'ack';
+  #busyCause = '';
+
+  constructor(nowMs: number) {
+    this.#sinceMs = nowMs;
+  }
+
+  /** The driver came, or went. */
+  driverChanged(present: boolean): void {
+    this.#driver = present;
+    this.#lastRequestMs = undefined;
+    this.#lastAnswer = 'ack';
+  }
+
+  /** Something else was requested. */
+  resized(nowMs: number): void {
+    this.#sinceMs = nowMs;
+    this.#lastRequestMs = undefined;
+    this.#lastAnswer = 'ack';
+  }
+
+  /** A request to plug or unplug was answered. */
+  answered(answer: Answer, nowMs: number): void {
+    this.#lastAnswer = answer;
+    this.#lastRequestMs = nowMs;
+  }
+
+  /** Why the next BUSY is given, as the user should read it. */
+  busyBecause(cause: string): void {
+    this.#busyCause = cause;
+  }
+
+  diagnose(input: ConvergenceInput): Convergence {
+    const kind = this.#kind(input);
+    const cause = kind === 'busy' ? `answered BUSY: ${this.#busyCause}` : CAUSES[kind];
+    return { kind, cause, forMs: kind === 'converged' ? 0 : input.nowMs - this.#sinceMs };
+  }
+
+  #kind({ requestedSize, pluggedSize, nowMs }: ConvergenceInput): ConvergenceKind {
+    if (pluggedSize === requestedSize) return 'converged';
+    if (!this.#driver) return 'no-driver';
+    if (this.#lastAnswer !== 'ack') return this.#lastAnswer;
+    const quietSince = this.#lastRequestMs ?? this.#sinceMs;
+    if (nowMs - quietSince < SILENCE_MS) {
+      return this.#lastRequestMs === undefined ? 'not-asked' : 'under-way';
+    }
+    return pluggedSize > requestedSize ? 'unplug-stalled' : 'plug-stalled';
+  }
+}
