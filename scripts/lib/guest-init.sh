@@ -5,6 +5,7 @@
 #   memhp_default_state=X  how hotplugged memory comes up; then left alone here
 #   tsvmm.online=X         the same, decided here: online_movable (the default),
 #                          online, online_kernel or offline
+#   tsvmm.plain            for scripts at the other end: no echo, no line editing
 #
 # Says 'tsvmm-guest: ready' on ttyS0 once everything below is done. An ACPI power
 # button press powers off.
@@ -20,10 +21,12 @@ mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /tmp
 
 online=online_movable
+export plain=
 for word in $(cat /proc/cmdline); do
   case $word in
     tsvmm.online=*) online=${word#*=} ;;
     memhp_default_state=*) online= ;;
+    tsvmm.plain) plain=yes ;;
   esac
 done
 # Before virtio_mem is loaded: it adds memory right away.
@@ -35,10 +38,11 @@ while read -r module; do insmod "$module"; done </etc/boot-modules
 mkdir -p /etc/acpi/PWRF
 printf '#!/bin/sh\nexec poweroff -f\n' >/etc/acpi/PWRF/00000080
 chmod 755 /etc/acpi/PWRF/00000080
-acpid
+acpid -l /dev/null -p /run/acpid.pid
 
 echo 'tsvmm-guest: ready' >/dev/ttyS0
 # A session of its own makes ttyS0 the controlling terminal, so that ^C works.
 while :; do
-  setsid sh -c 'exec sh -i </dev/ttyS0 >/dev/ttyS0 2>&1'
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  setsid sh -c 'exec <>/dev/ttyS0 >&0 2>&1; [ -z "$plain" ] || stty -echo; exec sh -i'
 done

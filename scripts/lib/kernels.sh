@@ -14,7 +14,6 @@ ensure_kernel() {
   need_command dpkg
   local package unpacked=$scratch/unpacked made=$scratch/made
   package=$(depended_kernel "$meta")
-  [[ -n $package ]] || die "cannot tell which kernel $meta stands for"
   rm -rf -- "$unpacked" "$made"
   unpack_package "$package" "$unpacked"
   pick_kernel_files "$unpacked" "$made" "${@:3}"

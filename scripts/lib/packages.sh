@@ -30,16 +30,26 @@ install_packages() {
 
 # depended_kernel META: name=version of the kernel that a meta package stands for.
 depended_kernel() {
-  has_record "$1" || refresh_lists
-  has_record "$1" || die "apt knows no package $1"
-  apt-cache show --no-all-versions -- "$1" |
+  local found
+  found=$(read_depended_kernel "$1")
+  if [[ -z $found ]]; then
+    refresh_lists
+    found=$(read_depended_kernel "$1")
+  fi
+  [[ -n $found ]] || die "apt knows no kernel package behind $1"
+  printf '%s' "$found"
+}
+
+read_depended_kernel() {
+  need_apt
+  { apt-cache show --no-all-versions -- "$1" 2>/dev/null || true; } |
     sed -nE 's/^Depends: *(linux-image-[^ ,]+) \(= ([^)]+)\).*/\1=\2/p'
 }
 
 # unpack_package NAME=VERSION FOLDER: fetches and unpacks, installs nothing.
 unpack_package() {
   local download=$scratch/download bytes
-  bytes=$(apt-cache show -- "$1" | sed -n 's/^Size: //p' | head -n 1)
+  bytes=$(apt-cache show -- "$1" | sed -n 's/^Size: //p' | tail -n 1)
   say "fetching ${1%%=*} ($(numfmt --to=iec "${bytes:-0}"))"
   mkdir -p -- "$download"
   download_package "$1" "$download" || {

@@ -76,6 +76,7 @@ obey() {
 # In a session and a cgroup of its own, with no variables but those given.
 # Not in the background, where a shell makes commands ignore SIGINT.
 launch() {
+  # shellcheck disable=SC2016 # $$ and $0 are the inner shell's
   setsid sh -c '
     echo $$ >'$own'/pid
     echo 0 >/sys/fs/cgroup/command/cgroup.procs

@@ -150,11 +150,13 @@ function withResolvers() {
 /** The end of the machine's console; the whole of it is kept. */
 function lastWords(consoleLog) {
   if (!existsSync(consoleLog)) return '';
-  const lines = readFileSync(consoleLog, 'latin1').replaceAll('\r', '').trimEnd().split('\n');
+  const text = readFileSync(consoleLog, 'latin1').replaceAll('\r', '').trimEnd();
+  const panic = /Kernel panic - .*/.exec(text)?.[0];
   const kept = `/tmp/tsvmm-nested-console-${process.pid}.log`;
   renameSync(consoleLog, kept);
-  const tail = lines.slice(-CONSOLE_LINES).map((line) => `  | ${line}`);
-  return `; console kept in ${kept}\n${tail.join('\n')}`;
+  const tail = text.split('\n').slice(-CONSOLE_LINES);
+  const why = panic === undefined ? '' : `: ${panic}`;
+  return [`${why}; console kept in ${kept}`, ...tail].join('\n  | ');
 }
 
 function report(error) {
