@@ -149,7 +149,9 @@ async function runMachine(options: RunOptions, cleanup: Cleanup): Promise<number
   cleanup.add(() => monitor.close());
   if (ends.monitorSocket !== undefined) monitor.serveSocket(ends.monitorSocket);
   if (ends.stdio !== undefined && targets.monitor.kind === 'stdio') {
-    await monitor.serveEndpoint(ends.stdio.monitor);
+    // With the serial port here Ctrl-C is the guest's key, and Ctrl-A X ours.
+    const onInterrupt = targets.serial.kind === 'stdio' ? {} : { onInterrupt: quit };
+    await monitor.serveEndpoint(ends.stdio.monitor, onInterrupt);
   }
   machine.start();
   return exitCodeFor(await machine.ended);

@@ -8,6 +8,7 @@ import { log } from '../log.ts';
 import { ramRanges } from '../memory/layout.ts';
 import { VirtioPci } from '../virtio/pci-transport/virtio-pci.ts';
 import type { MachineConfig } from './config/machine-config.ts';
+import { MachineEvents } from './events.ts';
 import { ExitDispatch } from './exit-dispatch.ts';
 import { diagnose, isTripleFault } from './guest-fault.ts';
 import { KvmDoorbells } from './kvm-doorbells.ts';
@@ -15,6 +16,7 @@ import { KvmInterrupts } from './kvm-interrupts.ts';
 import { createIoSpaces, type KvmIoSpaces } from './kvm-io-spaces.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { createMemoryDevices, placeMemoryDevices, type MemoryDevice } from './memory-devices.ts';
+import { devicePath } from './memory-objects.ts';
 import { Platform } from './platform.ts';
 import { SerialTasks } from './serial-tasks.ts';
 import { createVmShell, type VmShell } from './vm-shell.ts';
@@ -42,6 +44,7 @@ export class Machine {
   readonly transports: readonly VirtioPci[];
   /** Resolves when the machine has come to its end; close() comes after. */
   readonly ended: Promise<MachineEnd>;
+  readonly events = new MachineEvents();
   readonly #lifecycle = new Lifecycle();
   readonly #tasks = new SerialTasks();
   readonly #acpi: AcpiTables;
@@ -90,6 +93,7 @@ export class Machine {
     this.transports = this.memoryDevices.map(({ device }) => {
       const transport = new VirtioPci({ device, memory, doorbells });
       this.platform.pci.addFunction(transport.function);
+      device.onSizeChange(() => this.#sizeChanged(device.id, device.sizes.pluggedSize));
       return transport;
     });
     const apicIds = shell.vcpus.all.map(({ id }) => id);
@@ -128,6 +132,7 @@ export class Machine {
       if (!this.isRunning) return;
       await this.#park();
       this.#lifecycle.enter('paused');
+      this.events.emit({ type: 'stop' });
     });
   }
 
@@ -137,17 +142,19 @@ export class Machine {
       if (this.isRunning) return;
       this.#lifecycle.enter('running');
       this.#resume();
+      this.events.emit({ type: 'resume' });
     });
   }
 
   /** Resets the machine as its reset button does; one that was stopped stays stopped. */
   reset(): Promise<void> {
-    return this.#tasks.run(() => this.#reset());
+    return this.#tasks.run(() => this.#reset('host', 'system_reset'));
   }
 
   /** Presses the ACPI power button; the guest decides what to do. */
   powerDown(): void {
     this.platform.pressPowerButton();
+    this.events.emit({ type: 'powerdown' });
   }
 
   quit(): void {
@@ -173,6 +180,8 @@ export class Machine {
     this.#lifecycle.enter('ended');
     this.shell.vcpus.park().catch(() => undefined);
     for (const transport of this.transports) transport.pause();
+    const guest = end.kind === 'power-off' || end.kind === 'reboot';
+    this.events.emit({ type: 'shutdown', guest, cause: end.kind });
     this.#end(end);
   }
 
@@ -186,10 +195,10 @@ export class Machine {
     }
     this.#resetPending = true;
     const failed = (error: unknown): void => this.#finish({ kind: 'failed', error });
-    this.reset().catch(failed);
+    this.#tasks.run(() => this.#reset('guest', cause)).catch(failed);
   }
 
-  async #reset(): Promise<void> {
+  async #reset(by: 'host' | 'guest', cause: string): Promise<void> {
     if (this.hasEnded) return;
     const goesOn = this.isRunning;
     if (goesOn) await this.#park();
@@ -200,6 +209,7 @@ export class Machine {
     this.shell.resetInterruptControllers();
     this.#boot(false);
     this.#lifecycle.enter(goesOn ? 'running' : 'paused');
+    this.events.emit({ type: 'reset', guest: by === 'guest', cause });
     if (goesOn) this.#resume();
   }
 
@@ -231,6 +241,10 @@ export class Machine {
   #resume(): void {
     for (const transport of this.transports) transport.resume();
     this.shell.vcpus.run();
+  }
+
+  #sizeChanged(id: string, size: number): void {
+    this.events.emit({ type: 'memory-device-size', id, size, path: devicePath(id) });
   }
 
   #unhandled(vcpu: Vcpu, exit: VcpuExit): void {

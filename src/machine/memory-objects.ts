@@ -2,7 +2,8 @@ import { ConfigError } from '../errors.ts';
 import type { ObjectInfo, ObjectProperty, PropertyValue } from './control.ts';
 import type { MemoryDevice } from './memory-devices.ts';
 
-const devicePath = (id: string): string => `/machine/peripheral/${id}`;
+/** Path of a device's object. */
+export const devicePath = (id: string): string => `/machine/peripheral/${id}`;
 
 function fixed(name: string, type: ObjectProperty['type'], value: PropertyValue): ObjectProperty {
   return { name, type, value, writable: false };

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { setLogLevel } from '../../log.ts';
 import { GIB, MIB, TIB } from '../../units.ts';
 import { VIRTIO_STATUS_DEVICE_NEEDS_RESET } from '../../virtio/spec.ts';
+import { runDeviceContract } from '../../virtio/testing/device-contract.ts';
 import {
   VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE,
   VIRTIO_MEM_REQ_PLUG as PLUG,
@@ -30,6 +31,12 @@ function started(options: Partial<VirtioMemOptions> = {}): DeviceRig {
 
 afterEach(() => {
   for (const rig of open.splice(0)) rig.close();
+});
+
+runDeviceContract('virtio-mem', () => {
+  const rig = new DeviceRig();
+  open.push(rig);
+  return { device: rig.device };
 });
 
 describe('config space', () => {
