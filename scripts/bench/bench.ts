@@ -1,0 +1,92 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { hostReport } from './host.ts';
+import type { Measurement } from './measurement.ts';
+import { idle, plugged, staticMemslot } from './measurements/memory.ts';
+import { requests } from './measurements/requests.ts';
+import { stall } from './measurements/stall.ts';
+import { startUp } from './measurements/start-up.ts';
+import { parseOptions, USAGE, type BenchOptions } from './options.ts';
+import { findQemu } from './qemu.ts';
+import { markdown, type Results } from './report.ts';
+import { Samples } from './samples.ts';
+import { findTsvmm } from './tsvmm.ts';
+import type { Vmm } from './vmm.ts';
+
+const RESULTS = join(import.meta.dirname, '..', '..', 'bench-results');
+const MEASUREMENTS: readonly Measurement[] = [
+  startUp,
+  requests,
+  plugged,
+  idle,
+  stall,
+  staticMemslot,
+];
+const NAMES = MEASUREMENTS.map(({ name }) => name);
+
+function say(text: string): void {
+  process.stderr.write(`bench: ${text}\n`);
+}
+
+function findVmms(options: BenchOptions): readonly Vmm[] {
+  const tsvmm = findTsvmm();
+  const qemu = options.qemu ? findQemu() : undefined;
+  if (qemu === undefined) {
+    say('no QEMU to compare with: tsvmm alone');
+    return [tsvmm];
+  }
+  if (!qemu.dynamicMemslots) {
+    say(`${qemu.title} has no dynamic memslots: it maps the whole device in every row`);
+    say('scripts/bench/fetch-qemu gets one that has them');
+  }
+  return [tsvmm, qemu];
+}
+
+async function measure(vmms: readonly Vmm[], options: BenchOptions): Promise<Samples> {
+  const samples = new Samples();
+  const chosen = MEASUREMENTS.filter(
+    ({ name }) => options.only.length === 0 || options.only.includes(name),
+  );
+  for (let round = 0; round < options.rounds; round++) {
+    // Whoever is first in one round is second in the next.
+    const order = round % 2 === 0 ? vmms : vmms.toReversed();
+    for (const { name, maxRounds, run } of chosen) {
+      if (round >= (maxRounds ?? options.rounds)) continue;
+      say(`round ${round + 1} of ${options.rounds}: ${name}`);
+      for (const vmm of order) samples.add(vmm.name, await run(vmm, options.quick));
+    }
+  }
+  return samples;
+}
+
+function write(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+  say(`wrote ${path}`);
+}
+
+/** @returns the exit code: 0 also when a goal is missed, which the table tells */
+export async function main(args: readonly string[]): Promise<number> {
+  if (args.includes('--help')) {
+    process.stdout.write(USAGE.replace('NAMES', NAMES.join(', ')));
+    return 0;
+  }
+  try {
+    const options = parseOptions(args, NAMES);
+    const host = hostReport();
+    const vmms = findVmms(options);
+    const date = new Date().toISOString();
+    const titles = Object.fromEntries(vmms.map(({ name, title }) => [name, title]));
+    const samples = await measure(vmms, options);
+    const results: Results = { date, host, titles, samples };
+    const table = markdown(results);
+    process.stdout.write(table);
+    write(join(RESULTS, 'bench.md'), table);
+    const json = { date, host, titles, samples: samples.all };
+    write(options.json ?? join(RESULTS, 'bench.json'), `${JSON.stringify(json, null, 2)}\n`);
+    return 0;
+  } catch (error) {
+    say(error instanceof Error ? error.message : String(error));
+    return 1;
+  }
+}

@@ -1,0 +1,108 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { PROMPTS } from '../../guest-tests/harness/monitor.ts';
+import type { CommandLine, Device, Machine, Vmm } from './vmm.ts';
+
+const LIBRARIES = 'lib/x86_64-linux-gnu';
+
+/** A QEMU: installed, or unpacked below a `usr` folder that is not the system's. */
+interface Installation {
+  readonly file: string;
+  readonly env: NodeJS.ProcessEnv;
+  /** Folders of firmware, for `-L`. */
+  readonly data: readonly string[];
+}
+
+function cacheFolder(): string {
+  const { TSVMM_CACHE: own, XDG_CACHE_HOME: base } = process.env;
+  return own ?? join(base ?? join(homedir(), '.cache'), 'tsvmm');
+}
+
+function installation(file: string): Installation {
+  const usr = dirname(dirname(file));
+  const firmware = ['qemu', 'seabios'].map((name) => join(usr, 'share', name));
+  const data = firmware.filter((path) => existsSync(path));
+  if (!file.includes('/') || usr === '/usr' || data.length === 0) {
+    return { file, env: process.env, data: [] };
+  }
+  const libraries = join(usr, LIBRARIES);
+  const env = {
+    ...process.env,
+    LD_LIBRARY_PATH: libraries,
+    QEMU_MODULE_DIR: join(libraries, 'qemu'),
+  };
+  return { file, env, data };
+}
+
+function output({ file, env }: Installation, args: readonly string[]): string {
+  return execFileSync(file, args, { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+}
+
+function hasQboot({ data }: Installation): boolean {
+  const folders = data.length > 0 ? data : ['/usr/share/qemu', '/usr/share/seabios'];
+  return folders.some((folder) => existsSync(join(folder, 'qboot.rom')));
+}
+
+function deviceArguments({ size, requested, dynamic }: Device, knowsDynamic: boolean) {
+  const keys = ['virtio-mem-pci,id=vm0,memdev=mem0'];
+  if (requested !== undefined) keys.push(`requested-size=${requested}`);
+  if (dynamic && knowsDynamic) keys.push('dynamic-memslots=on');
+  return [
+    ...['-object', `memory-backend-ram,id=mem0,size=${size},reserve=off`],
+    ...['-device', keys.join(',')],
+  ];
+}
+
+/** Its best machine for the purpose: no device that the guest does not use, the fastest firmware. */
+function machineArguments(machine: Machine, kernel: string, knowsDynamic: boolean) {
+  const { device, monitor } = machine;
+  return [
+    ...['-machine', 'q35,usb=off,sata=off,smbus=off,vmport=off', '-accel', 'kvm'],
+    ...['-cpu', 'qemu64,phys-bits=48', '-smp', '1', '-nodefaults', '-display', 'none'],
+    ...['-m', device === undefined ? '128M' : '128M,maxmem=2T', '-kernel', kernel],
+    ...(device === undefined ? [] : deviceArguments(device, knowsDynamic)),
+    ...['-serial', 'stdio'],
+    ...['-monitor', monitor === undefined ? 'none' : `unix:${monitor},server=on,wait=off`],
+  ];
+}
+
+function vmmOf(found: Installation): Vmm {
+  const version = /version ([\d.]+)/.exec(output(found, ['--version']))?.[1] ?? 'unknown';
+  const data = found.data.flatMap((folder) => ['-L', folder]);
+  const help = output(found, [...data, '-device', 'virtio-mem-pci,help']);
+  const dynamicMemslots = help.includes('dynamic-memslots');
+  const qboot = hasQboot(found);
+  const fixed = [...data, ...(qboot ? ['-bios', 'qboot.rom'] : [])];
+  return {
+    name: 'qemu',
+    title: `QEMU ${version} with ${qboot ? 'qboot' : 'SeaBIOS'}`,
+    prompt: PROMPTS.qemu,
+    dynamicMemslots,
+    command: (machine, kernel): CommandLine => ({
+      file: found.file,
+      args: [...fixed, ...machineArguments(machine, kernel, dynamicMemslots)],
+      env: found.env,
+    }),
+  };
+}
+
+/**
+ * The QEMU to compare with: `QEMU` of the environment, the one that fetch-qemu has unpacked, or
+ * the installed one.
+ *
+ * @returns undefined when there is none
+ * @throws Error when the one that the environment names does not run
+ */
+export function findQemu(): Vmm | undefined {
+  const named = process.env['QEMU'];
+  if (named !== undefined) return vmmOf(installation(named));
+  const unpacked = join(cacheFolder(), 'qemu-backports', 'usr', 'bin', 'qemu-system-x86_64');
+  const file = existsSync(unpacked) ? unpacked : 'qemu-system-x86_64';
+  try {
+    return vmmOf(installation(file));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PROMPTS } from '../../guest-tests/harness/monitor.ts';
+import type { CommandLine, Device, Machine, Vmm } from './vmm.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+
+function deviceKeys({ size, requested, dynamic }: Device): string {
+  const keys = [`size=${size}`, `dynamic-memslots=${dynamic ? 'on' : 'off'}`];
+  if (requested !== undefined) keys.push(`requested-size=${requested}`);
+  return keys.join(',');
+}
+
+function command(machine: Machine, kernel: string): CommandLine {
+  const { device, monitor } = machine;
+  const args = [
+    ...[join(ROOT, 'dist', 'cli.js'), 'run', '--kernel', kernel, '--memory', '128M'],
+    ...(device === undefined ? [] : ['--virtio-mem', deviceKeys(device)]),
+    ...['--serial', 'stdio', '--monitor', monitor === undefined ? 'none' : `unix:${monitor}`],
+  ];
+  return { file: process.execPath, args, env: process.env };
+}
+
+/** The tsvmm of this work tree, as built. */
+export function findTsvmm(): Vmm {
+  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  return {
+    name: 'tsvmm',
+    title: `tsvmm ${version} on Node.js ${process.versions.node}`,
+    prompt: PROMPTS.tsvmm,
+    dynamicMemslots: true,
+    command,
+  };
+}
