@@ -26,6 +26,8 @@ int KickSignal() {
 SignalsBlocked::SignalsBlocked() {
   sigset_t all;
   sigfillset(&all);
+  // Synchronous: blocked, it would end the process instead of being handled (bus-fault.h).
+  sigdelset(&all, SIGBUS);
   pthread_sigmask(SIG_SETMASK, &all, &previous_);
 }
 

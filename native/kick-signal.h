@@ -9,8 +9,8 @@ namespace tsvmm {
 /// call, on a signal that nobody else handles. @returns 0 when there is none
 int KickSignal();
 
-/// While alive, the calling thread takes no signals but those that cannot be blocked: threads
-/// started meanwhile inherit that, and Node's signals stay on Node's thread.
+/// While alive, the calling thread takes no signals but those that cannot be blocked, and SIGBUS:
+/// threads started meanwhile inherit that, and Node's signals stay on Node's thread.
 class SignalsBlocked {
  public:
   SignalsBlocked();

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -54,6 +55,9 @@ MapRequest RequestOf(const Napi::Object& options) {
   request.fd = fd.IsUndefined() ? -1 : static_cast<int>(UintOf(fd, "fd", kMaxInt));
   const Napi::Value offset = options.Get("fdOffset");
   request.fd_offset = offset.IsUndefined() ? 0 : UintOf(offset, "fdOffset", kMaxSafe);
+  const Napi::Value page_size = options.Get("pageSize");
+  request.page_size =
+      page_size.IsUndefined() ? 0 : UintOf(page_size, "pageSize", uint64_t{1} << 40);
 
   const uint64_t page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   if (request.size == 0 || request.size % page != 0) {
@@ -61,9 +65,13 @@ MapRequest RequestOf(const Napi::Object& options) {
                                             static_cast<unsigned long long>(request.size),
                                             static_cast<unsigned long long>(page)));
   }
-  if (request.alignment == 0 || (request.alignment & (request.alignment - 1)) != 0) {
+  if (!std::has_single_bit(request.alignment)) {
     throw Napi::RangeError::New(env, Format("alignment: 0x%llx is not a power of two",
                                             static_cast<unsigned long long>(request.alignment)));
+  }
+  if (request.page_size != 0 && !std::has_single_bit(request.page_size)) {
+    throw Napi::RangeError::New(env, Format("pageSize: 0x%llx is not a power of two",
+                                            static_cast<unsigned long long>(request.page_size)));
   }
   return request;
 }
@@ -99,6 +107,10 @@ Napi::Function Mapping::Define(Napi::Env env) {
        InstanceMethod<&Mapping::Protect>("protect"), InstanceMethod<&Mapping::Advise>("advise"),
        InstanceMethod<&Mapping::AdviseAsync>("adviseAsync"),
        InstanceMethod<&Mapping::ResidentBytes>("residentBytes"),
+       InstanceMethod<&Mapping::Populate>("populate"), InstanceMethod<&Mapping::Zero>("zero"),
+       InstanceMethod<&Mapping::SetPolicy>("setPolicy"),
+       InstanceMethod<&Mapping::WatchFaults>("watchFaults"),
+       InstanceAccessor<&Mapping::FaultOffset>("faultOffset"),
        InstanceMethod<&Mapping::Close>("close")});
 }
 
@@ -176,14 +188,14 @@ Napi::Value Mapping::AdviseAsync(const Napi::CallbackInfo& info) {
   const int advice = static_cast<int>(UintOf(info[2], "advice", kMaxInt));
   const auto& memory = block(info.Env());
   CheckRange(info.Env(), offset, length, size_);
-  return StartOnPool<AdviseTask>(info.Env(), memory, offset, length, advice);
+  return PoolTask::Start(info.Env(), std::make_unique<AdviseTask>(memory, offset, length, advice));
 }
 
 Napi::Value Mapping::ResidentBytes(const Napi::CallbackInfo& info) {
   const auto [offset, length] = RangeOf(info);
   const auto& memory = block(info.Env());
   CheckRange(info.Env(), offset, length, size_);
-  return StartOnPool<ResidentTask>(info.Env(), memory, offset, length);
+  return PoolTask::Start(info.Env(), std::make_unique<ResidentTask>(memory, offset, length));
 }
 
 void Mapping::DetachViews(Napi::Env env) {

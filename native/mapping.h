@@ -31,6 +31,11 @@ class Mapping : public Handle<Mapping, std::shared_ptr<MemoryBlock>> {
   void Advise(const Napi::CallbackInfo& info);
   Napi::Value AdviseAsync(const Napi::CallbackInfo& info);
   Napi::Value ResidentBytes(const Napi::CallbackInfo& info);
+  Napi::Value Populate(const Napi::CallbackInfo& info);
+  Napi::Value Zero(const Napi::CallbackInfo& info);
+  void SetPolicy(const Napi::CallbackInfo& info);
+  void WatchFaults(const Napi::CallbackInfo& info);
+  Napi::Value FaultOffset(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
 
   void DetachViews(Napi::Env env);

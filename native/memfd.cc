@@ -78,7 +78,7 @@ void FallocateNow(const Napi::CallbackInfo& info) {
 
 Napi::Value FallocateOnPool(const Napi::CallbackInfo& info) {
   const auto [fd, mode, offset, length] = FallocateRequestOf(info);
-  return StartOnPool<FallocateTask>(info.Env(), fd, mode, offset, length);
+  return PoolTask::Start(info.Env(), std::make_unique<FallocateTask>(fd, mode, offset, length));
 }
 
 }  // namespace tsvmm

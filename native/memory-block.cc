@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
+#include <utility>
 
 namespace tsvmm {
 namespace {
@@ -53,13 +54,14 @@ SyscallFailure MemoryBlock::Map(const MapRequest& request) {
     if (failure.error != 0) return failure;
   }
   const uint64_t page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  const uint64_t slack = request.alignment > page ? request.alignment - page : 0;
+  const uint64_t unit = std::max({page, request.page_size, HugePageSize(request.fd)});
+  const uint64_t alignment = std::max(request.alignment, unit);
+  const uint64_t slack = alignment - page;
   // First the addresses, with room to align; then what belongs there, over them.
   void* reserved =
       mmap(nullptr, size_ + slack, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (reserved == MAP_FAILED) return {errno, "mmap"};
   const auto start = reinterpret_cast<uintptr_t>(reserved);
-  const uint64_t alignment = std::max(request.alignment, page);
   const uintptr_t aligned = (start + alignment - 1) & ~(alignment - 1);
   base_ = reinterpret_cast<uint8_t*>(aligned);
   const uint64_t before = aligned - start;
@@ -77,14 +79,27 @@ SyscallFailure MemoryBlock::Map(const MapRequest& request) {
   }
   // A child process is always another program: copying page tables for it would be waste.
   madvise(base_, size_, MADV_DONTFORK);
-  step_ = std::max(kStep, HugePageSize(request.fd));
+  step_ = std::max(kStep, unit);
+  guard_ = Guard(base_, size_, unit);
   return {};
 }
 
 void MemoryBlock::Unmap() {
   if (base_ == nullptr) return;
+  if (guard_ != nullptr) Unguard(std::exchange(guard_, nullptr));
   munmap(base_, size_);
   base_ = nullptr;
+}
+
+void MemoryBlock::WatchFaults(std::shared_ptr<UniqueFd> event) {
+  if (guard_ == nullptr) return;
+  guard_->event.store(event->get());
+  // The one before may still be in the hands of a handler until now.
+  fault_event_ = std::move(event);
+}
+
+uint64_t MemoryBlock::fault() const {
+  return guard_ == nullptr ? GuardedRange::kNoFault : guard_->fault.load();
 }
 
 int MemoryBlock::Protect(uint64_t offset, uint64_t length, MemoryAccess access) {

@@ -4,8 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
+
+#include "bus-fault.h"
+#include "unique-fd.h"
 
 namespace tsvmm {
 
@@ -22,6 +26,8 @@ struct MapRequest {
   /// -1: anonymous.
   int fd;
   uint64_t fd_offset;
+  /// What the file maps as one; 0 where its file system says, or for base pages.
+  uint64_t page_size;
 };
 
 /// What a system call failed with.
@@ -49,6 +55,11 @@ class MemoryBlock {
   /// Bytes that long work takes on at a time, between which the process's memory map is unlocked:
   /// a multiple of the page size, be it huge.
   uint64_t step() const { return step_; }
+
+  /// Signals `event` when memory turns out to be lost (see bus-fault.h).
+  void WatchFaults(std::shared_ptr<UniqueFd> event);
+  /// Offset of the first page that was lost, GuardedRange::kNoFault when none was.
+  uint64_t fault() const;
 
   /// @returns errno
   int Protect(uint64_t offset, uint64_t length, MemoryAccess access);
@@ -83,6 +94,9 @@ class MemoryBlock {
   uint8_t* base_ = nullptr;
   const uint64_t size_;
   uint64_t step_ = 0;
+  /// While mapped.
+  GuardedRange* guard_ = nullptr;
+  std::shared_ptr<UniqueFd> fault_event_;
   AccessMap access_;
   std::vector<uint32_t> slots_;
   uint32_t tasks_ = 0;

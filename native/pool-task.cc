@@ -13,31 +13,54 @@
 
 namespace tsvmm {
 
-PoolTask::PoolTask(Napi::Env env, const char* syscall, std::string args)
-    : Napi::AsyncWorker(env, syscall),
-      deferred_(Napi::Promise::Deferred::New(env)),
-      syscall_(syscall),
-      args_(std::move(args)) {}
+Napi::Value PoolTask::Start(Napi::Env env, std::unique_ptr<PoolTask> task) {
+  const auto name = Napi::String::New(env, task->syscall_);
+  napi_status status =
+      napi_create_async_work(env, nullptr, name, Execute, Complete, task.get(), &task->work_);
+  if (status != napi_ok) throw Napi::Error::New(env, "napi_create_async_work failed");
+  napi_value promise = nullptr;
+  status = napi_create_promise(env, &task->deferred_, &promise);
+  if (status == napi_ok) status = napi_queue_async_work(env, task->work_);
+  if (status != napi_ok) {
+    napi_delete_async_work(env, task->work_);
+    throw Napi::Error::New(env, "napi_queue_async_work failed");
+  }
+  task.release();
+  return {env, promise};
+}
 
-void PoolTask::OnOK() {
-  const Napi::HandleScope scope(Env());
-  Ended();
+void PoolTask::Execute(napi_env, void* data) {
+  auto* self = static_cast<PoolTask*>(data);
+  self->error_ = self->Work();
+}
+
+void PoolTask::Complete(napi_env env, napi_status, void* data) {
+  const std::unique_ptr<PoolTask> self(static_cast<PoolTask*>(data));
+  napi_delete_async_work(env, self->work_);
+  const Napi::HandleScope scope(env);
+  // An environment that ends runs no JavaScript and settles nothing: Node fails every call then,
+  // and node-addon-api would make exceptions of that which nobody catches.
+  napi_value global = nullptr;
+  bool found = false;
+  if (napi_get_global(env, &global) != napi_ok) return;
+  if (napi_has_named_property(env, global, "Object", &found) != napi_ok) return;
+  self->Settle(env);
+}
+
+void PoolTask::Settle(Napi::Env env) {
   if (error_ == 0) {
-    deferred_.Resolve(Result(Env()));
+    napi_resolve_deferred(env, deferred_, Result(env));
   } else {
-    deferred_.Reject(SystemError(Env(), error_, syscall_, args_).Value());
+    napi_reject_deferred(env, deferred_, SystemError(env, error_, syscall_, args_).Value());
   }
 }
 
-AdviseTask::AdviseTask(Napi::Env env, std::shared_ptr<MemoryBlock> block, uint64_t offset,
-                       uint64_t length, int advice)
-    : PoolTask(env, "madvise", AdviseArgs(offset, length, advice)),
-      block_(std::move(block)),
+AdviseTask::AdviseTask(std::shared_ptr<MemoryBlock> block, uint64_t offset, uint64_t length,
+                       int advice)
+    : BlockTask("madvise", AdviseArgs(offset, length, advice), std::move(block)),
       offset_(offset),
       length_(length),
-      advice_(advice) {
-  block_->TaskStarted();
-}
+      advice_(advice) {}
 
 int AdviseTask::Work() {
   const uint64_t end = offset_ + length_;
@@ -50,16 +73,13 @@ int AdviseTask::Work() {
   return 0;
 }
 
-ResidentTask::ResidentTask(Napi::Env env, std::shared_ptr<MemoryBlock> block, uint64_t offset,
-                           uint64_t length)
-    : PoolTask(env, "mincore",
-               Format("offset=0x%llx, length=0x%llx", static_cast<unsigned long long>(offset),
-                      static_cast<unsigned long long>(length))),
-      block_(std::move(block)),
+ResidentTask::ResidentTask(std::shared_ptr<MemoryBlock> block, uint64_t offset, uint64_t length)
+    : BlockTask("mincore",
+                Format("offset=0x%llx, length=0x%llx", static_cast<unsigned long long>(offset),
+                       static_cast<unsigned long long>(length)),
+                std::move(block)),
       offset_(offset),
-      length_(length) {
-  block_->TaskStarted();
-}
+      length_(length) {}
 
 int ResidentTask::Work() {
   const uint64_t page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
@@ -82,14 +102,14 @@ Napi::Value ResidentTask::Result(Napi::Env env) {
   return Napi::Number::New(env, static_cast<double>(resident_));
 }
 
-FallocateTask::FallocateTask(Napi::Env env, int fd, int mode, uint64_t offset, uint64_t length)
-    : PoolTask(env, "fallocate", FallocateArgs(fd, mode, offset, length)),
-      fd_(fd),
+FallocateTask::FallocateTask(int fd, int mode, uint64_t offset, uint64_t length)
+    : PoolTask("fallocate", FallocateArgs(fd, mode, offset, length)),
+      fd_(fcntl(fd, F_DUPFD_CLOEXEC, 0)),
       mode_(mode),
       offset_(offset),
       length_(length) {}
 
-int FallocateTask::Work() { return Fallocate(fd_, mode_, offset_, length_); }
+int FallocateTask::Work() { return Fallocate(fd_.get(), mode_, offset_, length_); }
 
 std::string AdviseArgs(uint64_t offset, uint64_t length, int advice) {
   return Format("offset=0x%llx, length=0x%llx, advice=%d", static_cast<unsigned long long>(offset),

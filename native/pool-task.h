@@ -4,87 +4,94 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "memory-block.h"
+#include "unique-fd.h"
 
 namespace tsvmm {
 
 /// A blocking call on the libuv pool with a promise for its end.
-class PoolTask : public Napi::AsyncWorker {
+class PoolTask {
  public:
-  Napi::Promise promise() const { return deferred_.Promise(); }
+  virtual ~PoolTask() = default;
+  PoolTask(const PoolTask&) = delete;
+  PoolTask& operator=(const PoolTask&) = delete;
+
+  /// Starts it; it frees itself when it has ended.
+  static Napi::Value Start(Napi::Env env, std::unique_ptr<PoolTask> task);
 
  protected:
-  /// @param call  names the call and its arguments in a NativeError
-  PoolTask(Napi::Env env, const char* syscall, std::string args);
+  /// @param syscall, args  name the call in a NativeError
+  PoolTask(const char* syscall, std::string args) : syscall_(syscall), args_(std::move(args)) {}
 
   /// The pool's: does the work. @returns errno
   virtual int Work() = 0;
   /// The JavaScript thread's: what the promise gives.
   virtual Napi::Value Result(Napi::Env env) { return env.Undefined(); }
-  /// The JavaScript thread's, before the promise is settled.
-  virtual void Ended() {}
 
  private:
-  void Execute() final { error_ = Work(); }
-  void OnOK() final;
+  static void Execute(napi_env env, void* data);
+  static void Complete(napi_env env, napi_status status, void* data);
+  void Settle(Napi::Env env);
 
-  const Napi::Promise::Deferred deferred_;
   const char* const syscall_;
   const std::string args_;
+  napi_async_work work_ = nullptr;
+  napi_deferred deferred_ = nullptr;
   int error_ = 0;
 };
 
-/// Starts a task, which frees itself.
-template <typename Task, typename... Args>
-Napi::Value StartOnPool(Args&&... args) {
-  auto* task = new Task(std::forward<Args>(args)...);
-  const Napi::Promise promise = task->promise();
-  task->Queue();
-  return promise;
-}
+/// A task that needs a mapping to stay until it has ended.
+class BlockTask : public PoolTask {
+ public:
+  ~BlockTask() override { block_->TaskEnded(); }
+
+ protected:
+  BlockTask(const char* syscall, std::string args, std::shared_ptr<MemoryBlock> block)
+      : PoolTask(syscall, std::move(args)), block_(std::move(block)) {
+    block_->TaskStarted();
+  }
+
+  const std::shared_ptr<MemoryBlock> block_;
+};
 
 /// madvise in steps; stops with ECANCELED when the block is closed meanwhile.
-class AdviseTask final : public PoolTask {
+class AdviseTask final : public BlockTask {
  public:
-  AdviseTask(Napi::Env env, std::shared_ptr<MemoryBlock> block, uint64_t offset, uint64_t length,
-             int advice);
+  AdviseTask(std::shared_ptr<MemoryBlock> block, uint64_t offset, uint64_t length, int advice);
 
  private:
   int Work() override;
-  void Ended() override { block_->TaskEnded(); }
 
-  const std::shared_ptr<MemoryBlock> block_;
   const uint64_t offset_;
   const uint64_t length_;
   const int advice_;
 };
 
 /// Counts resident bytes by mincore.
-class ResidentTask final : public PoolTask {
+class ResidentTask final : public BlockTask {
  public:
-  ResidentTask(Napi::Env env, std::shared_ptr<MemoryBlock> block, uint64_t offset, uint64_t length);
+  ResidentTask(std::shared_ptr<MemoryBlock> block, uint64_t offset, uint64_t length);
 
  private:
   int Work() override;
   Napi::Value Result(Napi::Env env) override;
-  void Ended() override { block_->TaskEnded(); }
 
-  const std::shared_ptr<MemoryBlock> block_;
   const uint64_t offset_;
   const uint64_t length_;
   uint64_t resident_ = 0;
 };
 
-/// fallocate.
+/// fallocate, on a duplicate of the descriptor: the caller may close its own meanwhile.
 class FallocateTask final : public PoolTask {
  public:
-  FallocateTask(Napi::Env env, int fd, int mode, uint64_t offset, uint64_t length);
+  FallocateTask(int fd, int mode, uint64_t offset, uint64_t length);
 
  private:
   int Work() override;
 
-  const int fd_;
+  const UniqueFd fd_;
   const int mode_;
   const uint64_t offset_;
   const uint64_t length_;
