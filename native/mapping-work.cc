@@ -1,4 +1,3 @@
-#include <linux/mempolicy.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 

@@ -156,6 +156,8 @@ export interface NativeMapOptions {
   readonly fd?: number;
   /** Bytes from the start of the file. */
   readonly fdOffset?: number;
+  /** Bytes: what the file maps as one at the least, where its file system does not say (device-dax). */
+  readonly pageSize?: number;
 }
 
 /** A mapping of host memory. Offsets and lengths are bytes and checked against its size. */
@@ -175,6 +177,22 @@ export interface NativeMapping {
   adviseAsync(offset: number, length: number, advice: number): Promise<void>;
   /** Bytes present in memory (mincore), counted on the libuv pool. */
   residentBytes(offset: number, length: number): Promise<number>;
+  /**
+   * Allocates every page, content kept, on so many threads of its own. Memory that the host does not
+   * have is an error, never a signal.
+   */
+  populate(offset: number, length: number, threads: number): Promise<void>;
+  /** Fills a range with zeros, on the libuv pool. */
+  zero(offset: number, length: number): Promise<void>;
+  /** mbind of the whole mapping: MPOL_* mode, MPOL_MF_* flags, numbers of host nodes. */
+  setPolicy(mode: number, flags: number, nodes: Uint32Array): void;
+  /**
+   * Signals `event` when this process touched memory that is lost: a file cut short, no free huge
+   * page, broken memory. The page reads zeros from then on, and the process lives.
+   */
+  watchFaults(event: NativeEventFd): void;
+  /** Offset of the first page that was lost so. */
+  readonly faultOffset: number | undefined;
   /** Unmaps; refused while a memslot uses it; idempotent. */
   close(): void;
 }
