@@ -45,6 +45,7 @@ void VmCore::RingDrained() {
 }
 
 void VmCore::Dispatch() {
+  const auto self = shared_from_this();
   // Notices before the ring: writes that a vCPU posted before it left a notice are told first.
   for (const auto& vcpu : vcpus_) vcpu->CollectNotice();
   if (posted_.exchange(false)) listener_->TellPosted();

@@ -27,7 +27,9 @@ class VmListener {
 /// A VM without its JavaScript face: descriptors, threads, what they share, and what KVM uses of
 /// others. Owned by the Vm object and by each Vcpu object; closed by the Vm object.
 /// The JavaScript thread's, except for the VcpuHost part.
-class VmCore final : public VcpuHost, private LoopOwner {
+class VmCore final : public std::enable_shared_from_this<VmCore>,
+                     public VcpuHost,
+                     private LoopOwner {
  public:
   struct Memslot {
     std::shared_ptr<MemoryBlock> block;

@@ -268,6 +268,18 @@ describe.skipIf(NO_KVM !== '')('pause and run', () => {
     expect(total).toBe(answers);
   });
 
+  it('parks vCPUs that sleep in the kernel: halted, or waiting to be started', async () => {
+    const guest = boot({ code: [HLT, ...SPIN], irqchip: true, vcpus: 2 });
+    for (let i = 0; i < 20; i++) {
+      for (const vcpu of guest.vcpus) vcpu.run();
+      if (i % 2 === 0) await loopTurn();
+      for (const vcpu of guest.vcpus) vcpu.pause();
+      const parked = [await guest.nextExit(), await guest.nextExit()];
+      expect(parked.map(({ kind }) => kind)).toEqual([EXIT_KIND.parked, EXIT_KIND.parked]);
+      expect(parked.map(({ vcpu }) => vcpu).sort()).toEqual([0, 1]);
+    }
+  });
+
   it('refuses resume() of a vCPU that waits for nothing', async () => {
     const guest = boot({ code: [HLT] });
     expect(() => guest.vcpu.resume()).toThrow('vCPU 0 waits for no answer');
