@@ -18,6 +18,7 @@ describe('BlockMap', () => {
       expect(map.isAllPlugged(first, count)).toBe(slice.every((it) => it));
       expect(map.isAllUnplugged(first, count)).toBe(!slice.some((it) => it));
       if (!slice.some((it) => it)) {
+        expect(map.lastPlugged(first, first + count)).toBe(first - 1);
         map.plug(first, count);
         model.fill(true, first, first + count);
       } else if (slice.every((it) => it)) {
@@ -26,6 +27,7 @@ describe('BlockMap', () => {
       } else {
         const next = slice.indexOf(true);
         expect(map.nextPlugged(first, first + count)).toBe(first + next);
+        expect(map.lastPlugged(first, first + count)).toBe(first + slice.lastIndexOf(true));
         const at = first + next;
         map.unplug(at, 1);
         model[at] = false;

@@ -44,6 +44,17 @@ export class BlockMap {
     return this.#next(from, end, 0xffff_ffff);
   }
 
+  /** @returns the last plugged block in [from, end), or `from - 1` */
+  lastPlugged(from: number, end: number): number {
+    let block = end - 1;
+    while (block >= from) {
+      const word = (this.#words[block >>> 5] ?? 0) << (31 - (block & 31));
+      if (word !== 0) return Math.max(from - 1, block - Math.clz32(word));
+      block = (block & ~31) - 1;
+    }
+    return from - 1;
+  }
+
   /** Visits each maximal run of plugged blocks in [from, end), in order. */
   forEachPlugged(from: number, end: number, visit: (first: number, count: number) => void): void {
     let first = this.nextPlugged(from, end);

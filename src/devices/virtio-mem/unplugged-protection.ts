@@ -1,0 +1,191 @@
+import type { Backing } from '../../memory/backing.ts';
+import type { MappingBudget } from '../../memory/mapping-budget.ts';
+import { messageOf } from '../../errors.ts';
+import { log } from '../../log.ts';
+import { MIB, PAGE_SIZE } from '../../units.ts';
+import { BlockMap } from './block-map.ts';
+
+const logger = log('virtio-mem');
+
+/** Memory protected at a time: where the guest has touched base pages, that is about 2 ms of work. */
+const STEP_BYTES = 32 * MIB;
+
+export interface ProtectionOptions {
+  readonly id: string;
+  /** Bytes. */
+  readonly blockSize: number;
+  readonly backing: Backing;
+  /** Which blocks are plugged: the truth that the protection follows. */
+  readonly plugged: BlockMap;
+  readonly budget: MappingBudget;
+}
+
+/**
+ * Keeps what is not plugged inaccessible in this process's address space, and with it for the guest:
+ * KVM maps nothing that the process itself could not touch. Memory that never was accessible is out
+ * of the host's commit accounting, too.
+ *
+ * The kernel has one mapping for each range of equal protection and a limit of mappings. Where that is
+ * near, plugged memory stays usable and unplugged memory stays accessible, until a neighbour's
+ * change makes room; it is counted.
+ */
+export class UnpluggedProtection {
+  readonly #options: ProtectionOptions;
+  /** Blocks that are accessible: those that are plugged, and those that could not be protected. */
+  readonly #open: BlockMap;
+  #warned = false;
+
+  /** Protects everything; nothing is plugged yet. @throws HostError when the host refuses that */
+  constructor(options: ProtectionOptions) {
+    this.#options = options;
+    const { backing, plugged } = options;
+    this.#open = new BlockMap(plugged.blockCount);
+    backing.mapping.protect(0, backing.size, 'none');
+    if (backing.sharedZeropage) letRangesMerge(backing);
+  }
+
+  /** Blocks that are not plugged and yet accessible, for want of mappings. */
+  get unprotected(): number {
+    return this.#open.plugged - this.#options.plugged.plugged;
+  }
+
+  /** Makes unplugged blocks accessible. @throws when the host refuses: they stay as they were */
+  lift(first: number, count: number): void {
+    const end = first + count;
+    const cost = this.#cost(first, end, true);
+    if (this.#options.budget.take(cost)) {
+      try {
+        this.#setAccess(first, end, 'read-write');
+        this.#mark(first, end, true);
+        return;
+      } catch (error) {
+        this.#options.budget.take(-cost);
+        if (!isOutOfMemory(error)) throw error;
+      }
+    }
+    this.#liftUpToNeighbour(first, end);
+  }
+
+  /**
+   * Protects blocks that are not plugged any more, and unprotected ones beside them. Large ranges go
+   * in steps, between which other work gets its turn: then a promise comes back. Never fails.
+   */
+  protect(first: number, count: number): void | Promise<void> {
+    const { plugged, blockSize } = this.#options;
+    const gapStart = plugged.lastPlugged(0, first) + 1;
+    const gapEnd = plugged.nextPlugged(first + count, plugged.blockCount);
+    const from = this.#open.nextPlugged(gapStart, gapEnd);
+    const end = this.#open.lastPlugged(gapStart, gapEnd) + 1;
+    if (end <= from) return;
+    if ((end - from) * blockSize > STEP_BYTES) return this.#protectInSteps(from, end);
+    this.#close(from, end);
+  }
+
+  async #protectInSteps(from: number, end: number): Promise<void> {
+    const step = Math.max(1, Math.floor(STEP_BYTES / this.#options.blockSize));
+    for (let at = from; at < end; at += step) {
+      if (!this.#close(at, Math.min(end, at + step))) return;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** @returns false when the blocks stay accessible */
+  #close(from: number, end: number): boolean {
+    const cost = this.#cost(from, end, false);
+    if (!this.#options.budget.take(cost)) {
+      this.#warn('vm.max_map_count is near');
+      return false;
+    }
+    try {
+      this.#setAccess(from, end, 'none');
+      this.#mark(from, end, false);
+      return true;
+    } catch (error) {
+      this.#options.budget.take(-cost);
+      this.#reopen(from, end);
+      this.#warn(messageOf(error));
+      return false;
+    }
+  }
+
+  /** A refusal may have come halfway: accessible is what the books say, so make it so. */
+  #reopen(from: number, end: number): void {
+    try {
+      this.#setAccess(from, end, 'read-write');
+    } catch {
+      // What is inaccessible now is not plugged, and made accessible before it is again.
+    }
+  }
+
+  /** Without a mapping to spare: opens what lies between, too, so that no border is added. */
+  #liftUpToNeighbour(first: number, end: number): void {
+    const total = this.#open.blockCount;
+    const left = this.#open.lastPlugged(0, first) + 1;
+    const right = this.#open.nextPlugged(end, total);
+    let range: readonly [from: number, end: number] = [0, total];
+    if (left > 0 && (right === total || first - left <= right - end)) range = [left, end];
+    else if (right < total) range = [first, right];
+    const cost = this.#cost(...range, true);
+    this.#setAccess(...range, 'read-write');
+    this.#options.budget.take(cost);
+    this.#mark(...range, true);
+    this.#warn('vm.max_map_count is near');
+  }
+
+  /** Mappings that it takes to have [from, end) all accessible or not: negative when some go. */
+  #cost(from: number, end: number, open: boolean): number {
+    const total = this.#open.blockCount;
+    const low = Math.max(0, from - 1);
+    const high = Math.min(total, end + 1);
+    let borders = 0;
+    this.#open.forEachPlugged(low, high, (first, count) => {
+      borders -= Number(first > low) + Number(first + count < high);
+    });
+    for (const outside of [from - 1, end]) {
+      if (outside < 0 || outside >= total) continue;
+      if (this.#open.isAllPlugged(outside, 1) !== open) borders += 1;
+    }
+    return borders;
+  }
+
+  #mark(from: number, end: number, open: boolean): void {
+    const runs: [first: number, count: number][] = [];
+    const visit = (first: number, count: number): void => void runs.push([first, count]);
+    if (open) this.#open.forEachUnplugged(from, end, visit);
+    else this.#open.forEachPlugged(from, end, visit);
+    for (const [first, count] of runs) {
+      if (open) this.#open.plug(first, count);
+      else this.#open.unplug(first, count);
+    }
+  }
+
+  #setAccess(from: number, end: number, access: 'none' | 'read-write'): void {
+    const { backing, blockSize } = this.#options;
+    backing.mapping.protect(from * blockSize, (end - from) * blockSize, access);
+  }
+
+  #warn(why: string): void {
+    if (this.#warned) return;
+    this.#warned = true;
+    const message =
+      'unplugged memory stays accessible to the guest: too many mappings (raise vm.max_map_count, or use larger blocks)';
+    logger.warn({ id: this.#options.id, why }, message);
+  }
+}
+
+function isOutOfMemory(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOMEM';
+}
+
+/**
+ * The kernel joins neighbouring ranges of private anonymous memory only if their pages belong to one
+ * anon_vma, which a range gets with its first page and passes on when it is split. So all of the
+ * memory is given one while it is still in one piece: else what was ever apart would stay apart.
+ */
+function letRangesMerge(backing: Backing): void {
+  const { mapping } = backing;
+  mapping.protect(0, PAGE_SIZE, 'read-write');
+  mapping.write(0, new Uint8Array(1));
+  void backing.discard(0, PAGE_SIZE);
+  mapping.protect(0, PAGE_SIZE, 'none');
+}
