@@ -78,6 +78,10 @@ export interface VmCallbacks {
   readonly onPosted: () => void;
 }
 
+/**
+ * A VM whose vCPUs run keeps the process alive, but not itself: when nothing but its own callbacks
+ * refers to it any more it is closed, as by close().
+ */
 export interface NativeVm {
   checkExtension(capability: number): number;
   enableCap(capability: number, args: readonly bigint[]): void;
@@ -134,9 +138,15 @@ export interface NativeVcpu {
   setMsrs(indices: Uint32Array, values: BigUint64Array): void;
   /** @returns gpa, or undefined where the vCPU's page tables map nothing */
   translate(linear: bigint): number | undefined;
-  /** Lets a parked vCPU run; starts its thread the first time. */
+  /**
+   * Lets a parked vCPU run; starts its thread the first time. A pause whose `parked` exit has not
+   * been told yet is withdrawn: that exit never comes.
+   */
   run(): void;
-  /** Asks a running vCPU to park; an exit of kind `parked` follows, after any answer it waits for. */
+  /**
+   * Asks a running vCPU to park; an exit of kind `parked` follows, after any answer it waits for and
+   * once its posted writes are in the ring. Its last instruction is complete then.
+   */
   pause(): void;
   /** Answers the exit that the vCPU waits for (data in the exit record), and lets it go on. */
   resume(): void;
@@ -152,7 +162,7 @@ export interface NativeMapOptions {
   readonly noReserve: boolean;
   /** Initial protection. */
   readonly access: 'none' | 'read' | 'read-write';
-  /** Absent: anonymous memory. The mapping keeps a duplicate of its own. */
+  /** Absent: anonymous memory. The caller may close it afterwards. */
   readonly fd?: number;
   /** Bytes from the start of the file. */
   readonly fdOffset?: number;
@@ -173,9 +183,15 @@ export interface NativeMapping {
   protect(offset: number, length: number, access: 'none' | 'read' | 'read-write'): void;
   /** madvise on the calling thread. */
   advise(offset: number, length: number, advice: number): void;
-  /** madvise on the libuv pool. The mapping cannot be unmapped meanwhile. */
+  /**
+   * madvise on the libuv pool, in steps of some MiB, so that the process's memory map is not locked
+   * for long. close() ends it with ECANCELED after the step at hand.
+   */
   adviseAsync(offset: number, length: number, advice: number): Promise<void>;
-  /** Bytes present in memory (mincore), counted on the libuv pool. */
+  /**
+   * Bytes present in memory (mincore), counted on the libuv pool. Pages of a memfd that fallocate
+   * made and nobody touched do not count.
+   */
   residentBytes(offset: number, length: number): Promise<number>;
   /**
    * Allocates every page, content kept, on so many threads of its own. Memory that the host does not
@@ -193,7 +209,10 @@ export interface NativeMapping {
   watchFaults(event: NativeEventFd): void;
   /** Offset of the first page that was lost so. */
   readonly faultOffset: number | undefined;
-  /** Unmaps; refused while a memslot uses it; idempotent. */
+  /**
+   * Detaches every view and unmaps, as soon as work on the pool has stopped; refused while a memslot
+   * uses it; idempotent.
+   */
   close(): void;
 }
 
@@ -203,9 +222,13 @@ export interface NativeEventFd {
   signal(): void;
   /** Resets the counter. @returns whether it had been signalled */
   drain(): boolean;
-  /** Calls back from the event loop, counter already reset, after each signal. */
+  /**
+   * Calls back from the event loop, counter already reset, once for the signals since the last call.
+   * Watching keeps neither the process nor the handle alive: hold the handle.
+   */
   watch(callback: () => void): void;
   unwatch(): void;
+  /** A VM that has it assigned keeps using it. Deassign first. */
   close(): void;
 }
 
