@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -94,6 +96,7 @@ void VcpuThread::Kick() {
 
 void VcpuThread::Main() {
   AcceptKicks();
+  kernel_id_.store(static_cast<int>(syscall(SYS_gettid)));
   char name[16];
   snprintf(name, sizeof name, "vcpu%u", id_);
   pthread_setname_np(pthread_self(), name);

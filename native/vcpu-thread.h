@@ -49,6 +49,8 @@ class VcpuThread {
 
   uint32_t id() const { return id_; }
   int fd() const { return fd_.get(); }
+  /// The kernel's id of the thread; 0 before it ran for the first time.
+  int kernel_id() const { return kernel_id_.load(); }
   const std::shared_ptr<ExitRecord>& record() const { return record_; }
   Phase seen() const { return seen_; }
 
@@ -99,6 +101,7 @@ class VcpuThread {
 
   std::thread thread_;
   AnswerWait wait_;
+  std::atomic<int> kernel_id_{0};
   std::atomic<uint32_t> phase_;
   std::atomic<bool> notice_{false};
   std::atomic<bool> stop_{false};

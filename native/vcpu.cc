@@ -78,11 +78,12 @@ Vcpu::Vcpu(const Napi::CallbackInfo& info)
 Napi::Function Vcpu::Define(Napi::Env env) {
   return DefineClass(
       env, kName,
-      {InstanceAccessor<&Vcpu::Id>("id"), InstanceMethod<&Vcpu::SetCpuid>("setCpuid"),
-       InstanceMethod<&Vcpu::GetState>("getState"), InstanceMethod<&Vcpu::SetState>("setState"),
-       InstanceMethod<&Vcpu::GetMsrs>("getMsrs"), InstanceMethod<&Vcpu::SetMsrs>("setMsrs"),
-       InstanceMethod<&Vcpu::Translate>("translate"), InstanceMethod<&Vcpu::Run>("run"),
-       InstanceMethod<&Vcpu::Pause>("pause"), InstanceMethod<&Vcpu::Resume>("resume")});
+      {InstanceAccessor<&Vcpu::Id>("id"), InstanceAccessor<&Vcpu::ThreadId>("threadId"),
+       InstanceMethod<&Vcpu::SetCpuid>("setCpuid"), InstanceMethod<&Vcpu::GetState>("getState"),
+       InstanceMethod<&Vcpu::SetState>("setState"), InstanceMethod<&Vcpu::GetMsrs>("getMsrs"),
+       InstanceMethod<&Vcpu::SetMsrs>("setMsrs"), InstanceMethod<&Vcpu::Translate>("translate"),
+       InstanceMethod<&Vcpu::Run>("run"), InstanceMethod<&Vcpu::Pause>("pause"),
+       InstanceMethod<&Vcpu::Resume>("resume")});
 }
 
 VcpuThread& Vcpu::thread(Napi::Env env) const {
@@ -99,6 +100,10 @@ int Vcpu::RestingFd(Napi::Env env) const {
 
 Napi::Value Vcpu::Id(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), thread_->id());
+}
+
+Napi::Value Vcpu::ThreadId(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), thread(info.Env()).kernel_id());
 }
 
 void Vcpu::SetCpuid(const Napi::CallbackInfo& info) {

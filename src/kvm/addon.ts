@@ -123,6 +123,8 @@ export interface NativeVm {
 
 export interface NativeVcpu {
   readonly id: number;
+  /** The kernel's id of its thread; 0 before it ran for the first time. */
+  readonly threadId: number;
   /** The exit record; layout in `exit.ts`. */
   readonly exitRecord: ArrayBuffer;
   setCpuid(table: CpuidTable): void;

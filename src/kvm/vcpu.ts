@@ -42,6 +42,11 @@ export class Vcpu {
     this.#reader = new ExitRecordReader(this.#answer);
   }
 
+  /** The kernel's id of its thread; 0 before it ran for the first time. */
+  get threadId(): number {
+    return this.#native.threadId;
+  }
+
   /** What the exit that was just told is. The same object every time, valid until the answer. */
   readExit(): VcpuExit {
     return this.#reader.read();
