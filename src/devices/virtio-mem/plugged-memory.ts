@@ -4,10 +4,12 @@ import {
   type DiscardListener,
   type DiscardManager,
 } from '../../memory/discard-manager.ts';
+import type { MappingBudget } from '../../memory/mapping-budget.ts';
 import type { MemslotContainer } from '../../memory/memslot-container.ts';
 import { log } from '../../log.ts';
 import { hex } from '../../units.ts';
 import { BlockMap } from './block-map.ts';
+import { UnpluggedProtection } from './unplugged-protection.ts';
 
 const logger = log('virtio-mem');
 
@@ -25,6 +27,8 @@ export interface PluggedMemoryOptions {
   readonly dynamicMemslots: boolean;
   /** Allocate blocks before the guest sees them. */
   readonly prealloc: boolean;
+  /** Keep unplugged memory inaccessible, with mappings from here; absent: leave it as it is. */
+  readonly protectWith?: MappingBudget | undefined;
 }
 
 /**
@@ -37,12 +41,25 @@ export class PluggedMemory implements DiscardManager {
   readonly map: BlockMap;
   readonly #options: PluggedMemoryOptions;
   readonly #listeners = new DiscardListeners();
+  readonly #protection: UnpluggedProtection | undefined;
   #preallocWarned = false;
 
   constructor(options: PluggedMemoryOptions) {
     this.#options = options;
     this.granularity = options.blockSize;
     this.map = new BlockMap(options.backing.size / options.blockSize);
+    const { protectWith: budget } = options;
+    if (budget === undefined) return;
+    this.#protection = new UnpluggedProtection({ ...options, plugged: this.map, budget });
+  }
+
+  get isProtected(): boolean {
+    return this.#protection !== undefined;
+  }
+
+  /** Unplugged blocks that the guest can reach for want of mappings, although it should not. */
+  get unprotectedBlocks(): number {
+    return this.#protection?.unprotected ?? 0;
   }
 
   /** Bytes. */
@@ -51,31 +68,43 @@ export class PluggedMemory implements DiscardManager {
   }
 
   /**
-   * Plugs blocks that are all unplugged: populate, memslots, listeners, bits, in this order.
+   * Plugs blocks that are all unplugged: protection, populate, memslots, listeners, bits, in this
+   * order. (Protection is lifted first because inaccessible memory cannot be populated.)
    * @throws (or rejects) with everything undone
    */
   plug(first: number, count: number): void | Promise<void> {
+    this.#protection?.lift(first, count);
     if (this.#options.prealloc) return this.#preallocate(first, count);
-    this.#expose(first, count);
+    try {
+      this.#expose(first, count);
+    } catch (error) {
+      if (this.#protection === undefined) throw error;
+      return this.#takeBack(first, count).then(() => {
+        throw error;
+      });
+    }
   }
 
   /**
-   * Unplugs blocks that are all plugged. The guest loses the memory before it is freed: freed first,
-   * a racing guest would fault the pages straight back in.
+   * Unplugs blocks that are all plugged: bits, listeners, protection, memslots, host memory, in this
+   * order. Nobody but the guest touches the memory once the listeners know, and the guest not
+   * once it is protected; only then is it freed: a racing guest would fault it straight back in.
    * @throws (or rejects) with everything undone
    */
   unplug(first: number, count: number): void | Promise<void> {
-    const { backing, container } = this.#options;
+    this.map.unplug(first, count);
+    this.#listeners.discard(first * this.granularity, count * this.granularity);
+    const later = this.#protection?.protect(first, count);
+    if (later !== undefined) return later.then(() => this.#release(first, count));
+    return this.#release(first, count);
+  }
+
+  /** Memslots, host memory. */
+  #release(first: number, count: number): void | Promise<void> {
+    const { backing } = this.#options;
     const offset = first * this.granularity;
     const length = count * this.granularity;
-    this.map.unplug(first, count);
-    if (this.#options.dynamicMemslots) {
-      const last = container.lastWindow(offset, length);
-      for (let window = container.firstWindow(offset); window <= last; window++) {
-        if (this.#isWindowUnplugged(window)) container.deactivate(window);
-      }
-    }
-    this.#listeners.discard(offset, length);
+    this.#deactivateUnused(offset, this.#options.container.lastWindow(offset, length));
     try {
       return backing.discard(offset, length)?.catch((error: unknown) => {
         this.#restore(first, count);
@@ -147,9 +176,15 @@ export class PluggedMemory implements DiscardManager {
         this.#preallocWarned = true;
         logger.warn({ id, error: String(error) }, 'cannot preallocate memory for the guest');
       }
-      await backing.discard(offset, length);
+      await this.#takeBack(first, count);
       throw error;
     }
+  }
+
+  /** Undoes a plug that did not come to its end: whatever was put there meanwhile goes. */
+  async #takeBack(first: number, count: number): Promise<void> {
+    await this.#protection?.protect(first, count);
+    await this.#options.backing.discard(first * this.granularity, count * this.granularity);
   }
 
   /** Memslots, listeners, bits. */
@@ -184,11 +219,12 @@ export class PluggedMemory implements DiscardManager {
     for (const [first, count] of runs) this.map.unplug(first, count);
     const [low] = runs[0] ?? [0];
     const [first, count] = runs.at(-1) ?? [0, 0];
+    for (const [run, length] of runs) {
+      this.#listeners.discard(run * this.granularity, length * this.granularity);
+    }
     try {
+      await this.#protection?.protect(low, first + count - low);
       if (dynamicMemslots) await deactivateAll(container);
-      for (const [run, length] of runs) {
-        this.#listeners.discard(run * this.granularity, length * this.granularity);
-      }
       await backing.discard(low * this.granularity, (first + count - low) * this.granularity);
     } catch (error) {
       for (const [run, length] of runs) this.#restore(run, length);
@@ -199,6 +235,7 @@ export class PluggedMemory implements DiscardManager {
   /** Puts back what a failed unplug had taken away. */
   #restore(first: number, count: number): void {
     try {
+      this.#protection?.lift(first, count);
       this.#expose(first, count);
     } catch (error) {
       // The guest keeps blocks that it cannot reach; there is nobody left to tell but the user.

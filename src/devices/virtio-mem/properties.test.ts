@@ -27,7 +27,16 @@ describe('resolveProperties', () => {
       unpluggedInaccessible: true,
       dynamicMemslots: false,
       memslotSize: undefined,
+      protectUnplugged: false,
     });
+  });
+
+  it('protects unplugged memory by default where memslots are dynamic', () => {
+    expect(resolve({ dynamicMemslots: true }).protectUnplugged).toBe(true);
+    const off = { dynamicMemslots: true, protectUnplugged: 'off' } as const;
+    expect(resolve(off).protectUnplugged).toBe(false);
+    expect(resolve({ protectUnplugged: 'on' }).protectUnplugged).toBe(true);
+    expect(resolve({ protectUnplugged: 'auto' }).protectUnplugged).toBe(false);
   });
 
   it('never splits a huge page by default', () => {
@@ -55,6 +64,10 @@ describe('resolveProperties', () => {
     [
       { dynamicMemslots: true, unpluggedInaccessible: 'auto' },
       'dynamic-memslots=on needs unplugged-inaccessible=on, not auto',
+    ],
+    [
+      { protectUnplugged: 'on', unpluggedInaccessible: 'off' },
+      'protect-unplugged=on needs unplugged-inaccessible=on, not off',
     ],
   ])('refuses %j', (options, message) => {
     expect(() => resolve(options)).toThrow(message);

@@ -14,6 +14,7 @@ export interface VirtioMemOptions {
   readonly unpluggedInaccessible?: 'on' | 'off' | 'auto' | undefined;
   readonly dynamicMemslots?: boolean | undefined;
   readonly memslotSize?: number | undefined;
+  readonly protectUnplugged?: 'on' | 'off' | 'auto' | undefined;
 }
 
 /** What the device is. */
@@ -29,6 +30,8 @@ export interface VirtioMemProperties {
   readonly dynamicMemslots: boolean;
   /** Absent: chosen from what the memslot table can give. */
   readonly memslotSize: number | undefined;
+  /** Whether the guest cannot reach what is not plugged. */
+  readonly protectUnplugged: boolean;
 }
 
 export interface PropertyContext {
@@ -78,6 +81,16 @@ function resolveInaccessible(options: VirtioMemOptions, context: PropertyContext
     log('virtio-mem').warn({ id }, message);
   }
   return unpluggedInaccessible === 'on';
+}
+
+function resolveProtection(options: VirtioMemOptions): boolean {
+  const { id, unpluggedInaccessible = 'on', protectUnplugged = 'auto' } = options;
+  if (protectUnplugged === 'on' && unpluggedInaccessible !== 'on') {
+    // A driver that did not promise otherwise may read unplugged memory (virtio 1.3 §5.15.6.1).
+    const message = `--virtio-mem id=${id}: protect-unplugged=on needs unplugged-inaccessible=on, not ${unpluggedInaccessible}`;
+    throw new ConfigError('BAD_VIRTIO_MEM', message);
+  }
+  return protectUnplugged === 'auto' ? options.dynamicMemslots === true : protectUnplugged === 'on';
 }
 
 function resolveAddress(
@@ -154,5 +167,6 @@ export function resolveProperties(
     unpluggedInaccessible: resolveInaccessible(options, context),
     dynamicMemslots: options.dynamicMemslots ?? false,
     memslotSize: options.memslotSize,
+    protectUnplugged: resolveProtection(options),
   };
 }

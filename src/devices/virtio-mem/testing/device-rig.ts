@@ -1,4 +1,5 @@
 import { AnonymousBacking, type Backing } from '../../../memory/backing.ts';
+import { MappingBudget } from '../../../memory/mapping-budget.ts';
 import { MemslotContainer } from '../../../memory/memslot-container.ts';
 import { MemslotTable } from '../../../memory/memslot-table.ts';
 import { GIB, MIB } from '../../../units.ts';
@@ -107,6 +108,7 @@ export class DeviceRig {
       container: this.container,
       dynamicMemslots: properties.dynamicMemslots,
       prealloc: properties.prealloc,
+      protectWith: properties.protectUnplugged ? new MappingBudget(1000) : undefined,
     });
     this.device = new VirtioMem(properties, this.memory);
     const memory = new FakeGuestMemory(0x4000 + DriverQueue.bytes(QUEUE_SIZE));
