@@ -10,8 +10,15 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const prefix = join(dirname(process.execPath), '..');
 const nodeGyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
 
-const args = [nodeGyp, 'rebuild', '--loglevel=warn', '--jobs=max'];
-if (existsSync(join(prefix, 'include/node/node_api.h'))) args.push(`--nodedir=${prefix}`);
+const options = ['--loglevel=warn', '--jobs=max'];
+if (existsSync(join(prefix, 'include/node/node_api.h'))) options.push(`--nodedir=${prefix}`);
 
-const result = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
-process.exitCode = result.status ?? 1;
+// Not `rebuild`, which starts by removing the addon that a running process may be about to load.
+for (const step of ['configure', 'build']) {
+  const args = [nodeGyp, step, ...options];
+  const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
+  if (status !== 0) {
+    process.exitCode = status ?? 1;
+    break;
+  }
+}
