@@ -10,6 +10,7 @@ const collect = (value: string, list: readonly string[]): readonly string[] => [
 const VIRTIO_MEM_HELP = `
 Keys of --virtio-mem (sizes take K, M, G, T; the device can be given several times):
   size=SIZE               what the guest can grow by; costs nothing until it is plugged
+  memdev=ID               take this memory backend, and its size
   id=ID                   name in the monitor (default: vm0, vm1, ...)
   requested-size=SIZE     what the guest is asked to plug at start (default: 0)
   block-size=SIZE         what is plugged at once (default: the size of a huge page)
@@ -20,6 +21,22 @@ Keys of --virtio-mem (sizes take K, M, G, T; the device can be given several tim
   prealloc=on|off         allocate memory before the guest sees it (default: off)
   unplugged-inaccessible=on|off|auto   whether the guest must promise not to touch
                           unplugged memory (default: on)
+
+Types of --memory-backend, for --memory memdev=ID and --virtio-mem memdev=ID:
+  ram,id=ID,size=SIZE     anonymous memory
+  memfd,id=ID,size=SIZE   a file without a name; hugetlb=on|off, hugetlbsize=2M|1G, seal=on|off
+  file,id=ID,mem-path=PATH   a file, a folder (hugetlbfs, tmpfs) or a device-dax; size=SIZE (default:
+                          the file's), offset=, align=, readonly=on|off
+  devmem,id=ID,size=SIZE,base=ADDRESS   host memory kept from the kernel with mem=, by /dev/mem
+Keys of all of them:
+  share=on|off            whether others who map it see it (default: on for memfd and devmem)
+  prealloc=on|off         allocate all of it before the guest starts; prealloc-threads=N
+  reserve=on|off          have the host set it aside (default: off under a memory device)
+  thp=on|off              use transparent huge pages, or do not (default: as the kernel is set)
+  merge=on|off            let KSM merge equal pages (default: off)
+  dump=on|off             be part of core dumps (default: on)
+  policy=default|bind|preferred|interleave   where the host takes pages from, among
+  host-nodes=A-B          these host NUMA nodes
 
 Example:
   tsvmm run --kernel vmlinuz --initrd initrd --append console=ttyS0 \\
@@ -37,9 +54,10 @@ function runCommand(): Command {
     .requiredOption('--kernel <file>', 'bzImage, or an ELF file with a PVH entry (vmlinux)')
     .option('--initrd <file>', 'initial RAM disk')
     .option('--append <text>', 'kernel command line', '')
-    .option('--memory <size>', 'boot memory', '1G')
+    .option('--memory <size>', 'boot memory: a size, or memdev=ID', '1G')
     .option('--cpus <n>', 'number of virtual CPUs', '1')
     .option('--virtio-mem <keys>', 'add a memory device; see below', collect, [])
+    .option('--memory-backend <type,keys>', 'name host memory; see below', collect, [])
     .option('--serial <where>', 'serial port: stdio, none, file:PATH or unix:PATH', 'stdio')
     .option(
       '--monitor <where>',

@@ -2,8 +2,9 @@ import { ConfigError, EXIT_CODE, exitCodeOf, messageOf } from '../errors.ts';
 import { addon } from '../kvm/addon.ts';
 import { isLogLevel, setLogLevel } from '../log.ts';
 import {
+  checkBackendUsers,
   parseCpuCount,
-  parseMemorySize,
+  parseMemory,
   type MachineConfig,
 } from '../machine/config/machine-config.ts';
 import { parseVirtioMemOptions } from '../machine/config/virtio-mem-option.ts';
@@ -26,6 +27,7 @@ export interface RunOptions {
   readonly initrd?: string;
   readonly append: string;
   readonly memory: string;
+  readonly memoryBackend: readonly string[];
   readonly cpus: string;
   readonly virtioMem: readonly string[];
   readonly serial: string;
@@ -49,17 +51,27 @@ function parseTargets(options: RunOptions): Targets {
   return { serial, monitor: { kind: shared ? 'stdio' : 'none' } };
 }
 
-function parseConfig(options: RunOptions, targets: Targets): MachineConfig {
-  return {
+async function parseBackends(texts: readonly string[]): Promise<MachineConfig['memoryBackends']> {
+  if (texts.length === 0) return [];
+  const { parseMemoryBackends } = await import('../machine/config/memory-backend-option.ts');
+  return parseMemoryBackends(texts);
+}
+
+async function parseConfig(options: RunOptions, targets: Targets): Promise<MachineConfig> {
+  const memoryBackends = await parseBackends(options.memoryBackend);
+  const config: MachineConfig = {
     kernel: options.kernel,
     initrd: options.initrd,
     commandLine: options.append,
-    memorySize: parseMemorySize(options.memory),
+    ...parseMemory(options.memory, memoryBackends),
+    memoryBackends,
     cpus: parseCpuCount(options.cpus),
-    virtioMem: parseVirtioMemOptions(options.virtioMem),
+    virtioMem: parseVirtioMemOptions(options.virtioMem, memoryBackends),
     serial: targets.serial.kind !== 'none',
     noReboot: !options.reboot,
   };
+  checkBackendUsers(config);
+  return config;
 }
 
 /** Everything that must be closed, last in first out, whatever happens. */
@@ -138,10 +150,10 @@ function exitCodeFor(end: MachineEnd): number {
 
 async function runMachine(options: RunOptions, cleanup: Cleanup): Promise<number> {
   const targets = parseTargets(options);
-  const config = parseConfig(options, targets);
+  const config = await parseConfig(options, targets);
   let quit = (): void => undefined;
   const ends = await openEnds(targets, cleanup, () => quit());
-  const machine = Machine.create(config, ends.serial);
+  const machine = await Machine.create(config, ends.serial);
   cleanup.add(() => machine.close());
   quit = () => machine.quit();
   handleSignals(quit, cleanup);

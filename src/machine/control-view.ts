@@ -7,6 +7,7 @@ import type {
   CpuInfo,
   MachineControl,
   MachineStatus,
+  MemoryBackendInfo,
   MemoryDeviceInfo,
   MemslotInfo,
   MemslotReport,
@@ -16,7 +17,8 @@ import type {
 } from './control.ts';
 import { describeModel } from './host-kvm.ts';
 import type { Machine } from './machine.ts';
-import { memoryDeviceObjects, setDeviceProperty } from './memory-objects.ts';
+import { backendInfo, backendObject } from './backend-objects.ts';
+import { memoryDeviceObject, setDeviceProperty } from './memory-objects.ts';
 import { addressSpaces } from './memory-tree.ts';
 
 const BAR_KINDS = { io: 'io', memory32: 'mem32', memory64: 'mem64' } as const;
@@ -74,7 +76,14 @@ export class ControlView implements MachineControl {
   }
 
   objects(): readonly ObjectInfo[] {
-    return this.#machine.memoryDevices.flatMap(memoryDeviceObjects);
+    return [
+      ...this.#machine.memoryDevices.map(memoryDeviceObject),
+      ...this.#machine.shell.backends.all.map(backendObject),
+    ];
+  }
+
+  memoryBackends(): readonly MemoryBackendInfo[] {
+    return this.#machine.shell.backends.all.map(backendInfo);
   }
 
   memslots(): MemslotReport {

@@ -45,6 +45,22 @@ export interface MemoryDeviceInfo {
   readonly verbose: readonly NamedValue[];
 }
 
+/** Host memory, and what it can do. */
+export interface MemoryBackendInfo {
+  readonly id: string;
+  readonly size: number;
+  readonly merge: boolean;
+  readonly dump: boolean;
+  readonly prealloc: boolean;
+  readonly share: boolean;
+  readonly reserve: boolean;
+  readonly policy: string;
+  /** As `0-2,5`; empty without a policy. */
+  readonly hostNodes: string;
+  /** What it can do and who has it, in order. */
+  readonly more: readonly NamedValue[];
+}
+
 /** How a property's value is written: `size` takes suffixes (`500M`), `bool` is on or off. */
 export type PropertyType = 'size' | 'int' | 'bool' | 'string';
 
@@ -136,6 +152,7 @@ export interface MachineControl {
   status(): MachineStatus;
   cpus(): readonly CpuInfo[];
   memoryDevices(): readonly MemoryDeviceInfo[];
+  memoryBackends(): readonly MemoryBackendInfo[];
   objects(): readonly ObjectInfo[];
   memslots(): MemslotReport;
   pciFunctions(): readonly PciFunctionInfo[];

@@ -13,6 +13,15 @@ export function isTripleFault(exit: VcpuExit): boolean {
   return exit.kind === EXIT_KIND.other && exit.reason === KVM_EXIT.SHUTDOWN;
 }
 
+/** EFAULT, EHWPOISON. */
+const MEMORY_ERRORS: readonly number[] = [14, 133];
+
+/** Whether KVM could not reach the memory behind an address of the guest's. */
+export function isMemoryFailure(exit: VcpuExit): boolean {
+  if (exit.kind === EXIT_KIND.runFailed) return MEMORY_ERRORS.includes(exit.errno);
+  return exit.kind === EXIT_KIND.other && exit.reason === KVM_EXIT.MEMORY_FAULT;
+}
+
 /** Reads what there is to know of a vCPU that cannot go on. @returns lines, the summary first */
 export function diagnose(vcpu: Vcpu, exit: VcpuExit, memory: GuestMemoryAccess): readonly string[] {
   const what = describeExit(exit);

@@ -10,11 +10,12 @@ import { VirtioPci } from '../virtio/pci-transport/virtio-pci.ts';
 import type { MachineConfig } from './config/machine-config.ts';
 import { MachineEvents } from './events.ts';
 import { ExitDispatch } from './exit-dispatch.ts';
-import { diagnose, isTripleFault } from './guest-fault.ts';
+import { diagnose, isMemoryFailure, isTripleFault } from './guest-fault.ts';
 import { KvmDoorbells } from './kvm-doorbells.ts';
 import { KvmInterrupts } from './kvm-interrupts.ts';
 import { createIoSpaces, type KvmIoSpaces } from './kvm-io-spaces.ts';
 import { Lifecycle } from './lifecycle.ts';
+import { MemoryBackends } from './memory-backends.ts';
 import { createMemoryDevices, placeMemoryDevices, type MemoryDevice } from './memory-devices.ts';
 import { devicePath } from './memory-objects.ts';
 import { Platform } from './platform.ts';
@@ -53,12 +54,14 @@ export class Machine {
   #closed: Promise<void> | undefined;
 
   /**
-   * Makes a machine that is ready to start; nothing is left when it cannot be made.
+   * Makes a machine that is ready to start; nothing is left when it cannot be made. It takes time
+   * only where memory is to be preallocated.
    *
-   * @throws ConfigError for what the user can mend, HostError for what the host cannot give
+   * @throws (rejects with) ConfigError for what the user can mend, HostError for what the host
+   *   cannot give
    */
-  static create(config: MachineConfig, serial: SerialBackend | undefined): Machine {
-    const shell = createVmShell(config);
+  static async create(config: MachineConfig, serial: SerialBackend | undefined): Promise<Machine> {
+    const shell = createVmShell(config, await MemoryBackends.open(config));
     try {
       return new Machine(config, shell, serial);
     } catch (error) {
@@ -70,8 +73,12 @@ export class Machine {
   private constructor(config: MachineConfig, shell: VmShell, serial: SerialBackend | undefined) {
     this.config = config;
     this.shell = shell;
-    const { vm, memory, table } = shell;
-    const placed = placeMemoryDevices(config.virtioMem, config.memorySize, shell.addressLimit);
+    const { vm, memory, table, backends } = shell;
+    const placed = placeMemoryDevices(config.virtioMem, {
+      ramSize: config.memorySize,
+      addressLimit: shell.addressLimit,
+      backends,
+    });
     this.spaces = createIoSpaces(vm);
     const interrupts = new KvmInterrupts(vm);
     this.platform = new Platform({
@@ -85,10 +92,8 @@ export class Machine {
     this.memoryDevices = createMemoryDevices(placed, {
       table,
       memory,
-      ramSize: config.memorySize,
-      addressLimit: shell.addressLimit,
+      backends,
     });
-    for (const { backing } of this.memoryDevices) shell.own(backing);
     const doorbells = new KvmDoorbells(vm);
     this.transports = this.memoryDevices.map(({ device }) => {
       const transport = new VirtioPci({ device, memory, doorbells });
@@ -110,6 +115,9 @@ export class Machine {
     });
     vm.setCallbacks({ onExit: dispatch.onExit, onPosted: dispatch.onPosted });
     this.#boot(true);
+    const lost = backends.lost();
+    if (lost !== undefined) throw lost;
+    backends.onLost((error) => this.#finish({ kind: 'failed', error }));
   }
 
   get isRunning(): boolean {
@@ -250,6 +258,12 @@ export class Machine {
   #unhandled(vcpu: Vcpu, exit: VcpuExit): void {
     if (isTripleFault(exit)) {
       this.#guestReset('triple fault');
+      vcpu.resume();
+      return;
+    }
+    const failure = isMemoryFailure(exit) ? this.shell.backends.trouble() : undefined;
+    if (failure !== undefined) {
+      this.#finish({ kind: 'failed', error: failure });
       vcpu.resume();
       return;
     }

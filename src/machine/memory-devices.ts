@@ -5,7 +5,7 @@ import {
   type VirtioMemOptions,
   type VirtioMemProperties,
 } from '../devices/virtio-mem/properties.ts';
-import { AnonymousBacking, type Backing } from '../memory/backing.ts';
+import type { Backing } from '../memory/backing.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
 import { deviceMemoryBase } from '../memory/layout.ts';
 import { chooseWindowSize, MemslotContainer } from '../memory/memslot-container.ts';
@@ -13,6 +13,7 @@ import type { MemslotTable } from '../memory/memslot-table.ts';
 import { thpSize } from '../memory/thp-size.ts';
 import { ConfigError } from '../errors.ts';
 import { alignUp, GIB, hex, PAGE_SIZE } from '../units.ts';
+import { backendPath, type MemoryBackends } from './memory-backends.ts';
 
 /** A memory device with what it stands on. */
 export interface MemoryDevice {
@@ -26,11 +27,19 @@ export interface MemoryDevice {
 export interface MemoryDeviceContext {
   readonly table: MemslotTable;
   readonly memory: GuestMemory;
+  readonly backends: MemoryBackends;
+}
+
+export interface PlacementContext {
   /** Boot memory, in bytes: device memory starts above it. */
   readonly ramSize: number;
   /** Exclusive end of what the guest can address, in bytes. */
   readonly addressLimit: number;
+  readonly backends: MemoryBackends;
 }
+
+/** What memory made for a device without a backend can do. */
+const PLAIN = { pageSize: PAGE_SIZE, sharedZeropage: true };
 
 /**
  * Checks all devices before anything is made, and gives each its place: the one the user named,
@@ -38,16 +47,19 @@ export interface MemoryDeviceContext {
  */
 export function placeMemoryDevices(
   options: readonly VirtioMemOptions[],
-  ramSize: number,
-  addressLimit: number,
+  context: PlacementContext,
 ): readonly VirtioMemProperties[] {
+  const { ramSize, addressLimit, backends } = context;
   const base = deviceMemoryBase(ramSize);
   const placed: VirtioMemProperties[] = [];
   for (const option of options) {
+    const { memdev } = option;
+    const { pageSize, sharedZeropage } =
+      memdev === undefined ? PLAIN : backends.get(memdev).backing;
     const properties = resolveProperties(option, {
       thpSize: thpSize(),
-      pageSize: PAGE_SIZE,
-      sharedZeropage: true,
+      pageSize,
+      sharedZeropage,
       nodeCount: 1,
       nextAddress: nextFree(base, option.size, placed),
       addressLimit,
@@ -85,37 +97,31 @@ function checkPlace(
   throw new ConfigError('MEMORY_OVERLAP', message);
 }
 
-/** Makes the devices; on failure none is left. @throws HostError */
+/** Makes the devices; their memory belongs to the backends. @throws ConfigError, HostError */
 export function createMemoryDevices(
   placed: readonly VirtioMemProperties[],
   context: MemoryDeviceContext,
 ): readonly MemoryDevice[] {
-  const devices: MemoryDevice[] = [];
   const statics = placed.filter((it) => !it.dynamicMemslots).length;
   const dynamics = placed.length - statics;
   const share = Math.floor((context.table.available - statics) / Math.max(1, dynamics));
-  try {
-    for (const [index, properties] of placed.entries()) {
-      const limit = properties.dynamicMemslots ? share : 1;
-      devices.push(createMemoryDevice(properties, index, limit, context));
-    }
-  } catch (error) {
-    for (const { backing } of devices) backing.close();
-    throw error;
-  }
-  return devices;
+  return placed.map((properties) =>
+    createMemoryDevice(properties, properties.dynamicMemslots ? share : 1, context),
+  );
 }
 
 function createMemoryDevice(
   properties: VirtioMemProperties,
-  index: number,
   limit: number,
   context: MemoryDeviceContext,
 ): MemoryDevice {
-  const { id, size, blockSize, memaddr } = properties;
+  const { id, size, blockSize, memaddr, memdev } = properties;
+  const { backends } = context;
   const windowSize = properties.memslotSize ?? chooseWindowSize(size, blockSize, limit);
   context.table.promise(Math.ceil(size / windowSize), id);
-  const backing = new AnonymousBacking(size);
+  const backend = memdev === undefined ? backends.make('mem', size, id) : backends.take(memdev, id);
+  const { backing } = backend;
+  backing.startEmpty();
   const container = new MemslotContainer({
     table: context.table,
     backing,
@@ -125,12 +131,7 @@ function createMemoryDevice(
   });
   // A region that is all one window is a static slot, whatever was asked for.
   const dynamic = properties.dynamicMemslots && container.windowCount > 1;
-  try {
-    if (!dynamic) container.activate(0);
-  } catch (error) {
-    backing.close();
-    throw error;
-  }
+  if (!dynamic) container.activate(0);
   const plugged = new PluggedMemory({
     id,
     gpa: memaddr,
@@ -149,5 +150,5 @@ function createMemoryDevice(
     discards: plugged,
   });
   const device = new VirtioMem(properties, plugged);
-  return { device, container, backing, memdevPath: `/objects/mem${index}` };
+  return { device, container, backing, memdevPath: backendPath(backend.id) };
 }

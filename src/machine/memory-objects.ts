@@ -5,37 +5,35 @@ import type { MemoryDevice } from './memory-devices.ts';
 /** Path of a device's object. */
 export const devicePath = (id: string): string => `/machine/peripheral/${id}`;
 
-function fixed(name: string, type: ObjectProperty['type'], value: PropertyValue): ObjectProperty {
+/** A property that only shows. */
+export function fixed(
+  name: string,
+  type: ObjectProperty['type'],
+  value: PropertyValue,
+): ObjectProperty {
   return { name, type, value, writable: false };
 }
 
-/** A memory device and its backend, as objects with properties. */
-export function memoryDeviceObjects(memory: MemoryDevice): readonly ObjectInfo[] {
-  const { device, container, backing, memdevPath } = memory;
+/** A memory device as an object with properties. */
+export function memoryDeviceObject(memory: MemoryDevice): ObjectInfo {
+  const { device, container, memdevPath } = memory;
   const { properties, sizes } = device;
-  return [
-    {
-      path: devicePath(device.id),
-      type: 'virtio-mem-pci',
-      properties: [
-        fixed('block-size', 'size', properties.blockSize),
-        fixed('dynamic-memslots', 'bool', properties.dynamicMemslots),
-        fixed('memaddr', 'int', properties.memaddr),
-        fixed('memdev', 'string', memdevPath),
-        fixed('memslot-size', 'size', container.windowSize),
-        fixed('node', 'int', properties.node),
-        fixed('prealloc', 'bool', properties.prealloc),
-        { name: 'requested-size', type: 'size', value: sizes.requestedSize, writable: true },
-        fixed('size', 'size', sizes.pluggedSize),
-        fixed('unplugged-inaccessible', 'bool', properties.unpluggedInaccessible),
-      ],
-    },
-    {
-      path: memdevPath,
-      type: 'memory-backend-ram',
-      properties: [fixed('share', 'bool', false), fixed('size', 'size', backing.size)],
-    },
-  ];
+  return {
+    path: devicePath(device.id),
+    type: 'virtio-mem-pci',
+    properties: [
+      fixed('block-size', 'size', properties.blockSize),
+      fixed('dynamic-memslots', 'bool', properties.dynamicMemslots),
+      fixed('memaddr', 'int', properties.memaddr),
+      fixed('memdev', 'string', memdevPath),
+      fixed('memslot-size', 'size', container.windowSize),
+      fixed('node', 'int', properties.node),
+      fixed('prealloc', 'bool', properties.prealloc),
+      { name: 'requested-size', type: 'size', value: sizes.requestedSize, writable: true },
+      fixed('size', 'size', sizes.pluggedSize),
+      fixed('unplugged-inaccessible', 'bool', properties.unpluggedInaccessible),
+    ],
+  };
 }
 
 /** @throws ConfigError when there is no such object or property, or the value cannot be */

@@ -2,7 +2,7 @@ import { ConfigError, HostError, messageOf } from '../errors.ts';
 import { CAPABILITY } from '../kvm/capabilities.ts';
 import { KvmSystem } from '../kvm/system.ts';
 import type { Vm } from '../kvm/vm.ts';
-import { AnonymousBacking } from '../memory/backing.ts';
+import type { Backing } from '../memory/backing.ts';
 import { GuestMemory } from '../memory/guest-memory.ts';
 import { KVM_IDENTITY_MAP_BASE, KVM_TSS_BASE, ramRanges } from '../memory/layout.ts';
 import type { MetadataModel } from '../memory/memslot-cost.ts';
@@ -11,6 +11,7 @@ import { hex } from '../units.ts';
 import type { MachineConfig } from './config/machine-config.ts';
 import { physicalAddressBits } from './cpuid.ts';
 import { inspectHostKvm } from './host-kvm.ts';
+import type { MemoryBackends } from './memory-backends.ts';
 import { VcpuSet } from './vcpu-set.ts';
 
 /** A VM before it has devices: KVM's part of it, boot memory, vCPUs. */
@@ -19,6 +20,7 @@ export interface VmShell {
   readonly vcpus: VcpuSet;
   readonly memory: GuestMemory;
   readonly table: MemslotTable;
+  readonly backends: MemoryBackends;
   /** Exclusive end of what the guest can address, in bytes. */
   readonly addressLimit: number;
   /** What memslots cost on this host. */
@@ -31,30 +33,39 @@ export interface VmShell {
   close(): void;
 }
 
+const BOOT_MEMORY = 'boot memory';
 const CONTROLLERS = ['irqchip0', 'irqchip1', 'irqchip2', 'pit2'] as const;
 
-/** @throws ConfigError, HostError; nothing is left then */
-export function createVmShell(config: MachineConfig): VmShell {
-  const owned: { close(): void }[] = [];
+/**
+ * Takes over the backends: they are closed with the shell.
+ *
+ * @throws ConfigError, HostError; nothing is left then
+ */
+export function createVmShell(config: MachineConfig, backends: MemoryBackends): VmShell {
+  // Memory outlives the VM that maps it, so it is first in and last out.
+  const owned: { close(): void }[] = [backends];
   const close = (): void => {
     for (const resource of owned.splice(0).reverse()) resource.close();
   };
   try {
     const kvm = KvmSystem.open();
     owned.push(kvm);
-    return buildShell(config, kvm, owned, close);
+    return buildShell(config, { kvm, backends, owned, close });
   } catch (error) {
     close();
     throw error;
   }
 }
 
-function buildShell(
-  config: MachineConfig,
-  kvm: KvmSystem,
-  owned: { close(): void }[],
-  close: () => void,
-): VmShell {
+interface ShellParts {
+  readonly kvm: KvmSystem;
+  readonly backends: MemoryBackends;
+  readonly owned: { close(): void }[];
+  readonly close: () => void;
+}
+
+function buildShell(config: MachineConfig, parts: ShellParts): VmShell {
+  const { kvm, backends, owned, close } = parts;
   const supported = kvm.supportedCpuid();
   const addressLimit = 2 ** physicalAddressBits(supported);
   const ram = ramRanges(config.memorySize);
@@ -64,9 +75,10 @@ function buildShell(
     const message = `--memory=${config.memorySize}: RAM ends at ${end}, past the guest's limit ${hex(addressLimit)}`;
     throw new ConfigError('ADDRESS_WIDTH', message);
   }
-  // Memory outlives the VM that maps it, so it is first in and last out.
-  const backing = new AnonymousBacking(config.memorySize);
-  owned.push(backing);
+  const boot =
+    config.memdev === undefined
+      ? backends.make('ram', config.memorySize, BOOT_MEMORY)
+      : backends.take(config.memdev, BOOT_MEMORY);
   const vm = kvm.createVm();
   owned.push(vm);
   vm.setTssAddr(KVM_TSS_BASE);
@@ -74,7 +86,7 @@ function buildShell(
   vm.createIrqchip();
   vm.createPit();
   const table = new MemslotTable(vm, kvm.checkExtension(CAPABILITY.NR_MEMSLOTS));
-  const memory = addRam(ram, backing, table);
+  const memory = addRam(ram, boot.backing, table);
   const controllers = CONTROLLERS.map((kind) => [kind, vm.getState(kind)] as const);
   const tscDeadline = kvm.checkExtension(CAPABILITY.TSC_DEADLINE_TIMER) > 0;
   return {
@@ -82,6 +94,7 @@ function buildShell(
     vcpus: createVcpus(vm, config.cpus, kvm, tscDeadline),
     memory,
     table,
+    backends,
     addressLimit,
     metadata: {
       tdpMmu: inspectHostKvm().tdpMmu,
@@ -111,7 +124,7 @@ function createVcpus(vm: Vm, cpus: number, kvm: KvmSystem, tscDeadline: boolean)
 
 function addRam(
   ranges: ReturnType<typeof ramRanges>,
-  backing: AnonymousBacking,
+  backing: Backing,
   table: MemslotTable,
 ): GuestMemory {
   const memory = new GuestMemory();

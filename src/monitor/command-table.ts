@@ -4,6 +4,7 @@ import { help } from './commands/help.ts';
 import { info } from './commands/info.ts';
 import { infoCpus } from './commands/info-cpus.ts';
 import { infoHistory } from './commands/info-history.ts';
+import { infoMemdev } from './commands/info-memdev.ts';
 import { infoMemoryDevices } from './commands/info-memory-devices.ts';
 import { infoMemslots } from './commands/info-memslots.ts';
 import { infoMtree } from './commands/info-mtree.ts';
@@ -22,6 +23,7 @@ const COMMANDS: readonly MonitorCommand[] = [
   info,
   infoCpus,
   infoHistory,
+  infoMemdev,
   infoMemoryDevices,
   infoMemslots,
   infoMtree,

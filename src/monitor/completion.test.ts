@@ -11,7 +11,7 @@ describe('completion', () => {
   it.each([
     ['q', ['q', 'qom-get', 'qom-list', 'qom-set', 'quit']],
     ['sys', ['system_powerdown', 'system_reset']],
-    ['info mem', ['memory-devices', 'memslots']],
+    ['info mem', ['memdev', 'memory-devices', 'memslots']],
     ['help qom-', ['qom-get', 'qom-list', 'qom-set']],
     ['help info st', ['status']],
     ['? sto', ['stop']],

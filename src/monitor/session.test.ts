@@ -38,6 +38,7 @@ describe('help', () => {
     expect(help.match(/^info [a-z]+/gm)).toEqual([
       'info cpus',
       'info history',
+      'info memdev',
       'info memory',
       'info memslots',
       'info mtree',

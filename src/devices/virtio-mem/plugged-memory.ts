@@ -73,9 +73,11 @@ export class PluggedMemory implements DiscardManager {
    * @throws (or rejects) with everything undone
    */
   plug(first: number, count: number): void | Promise<void> {
+    const { backing, prealloc } = this.#options;
     this.#protection?.lift(first, count);
-    if (this.#options.prealloc) return this.#preallocate(first, count);
     try {
+      const cleared = backing.clear(first * this.granularity, count * this.granularity);
+      if (prealloc || cleared !== undefined) return this.#prepare(first, count, cleared);
       this.#expose(first, count);
     } catch (error) {
       if (this.#protection === undefined) throw error;
@@ -164,12 +166,14 @@ export class PluggedMemory implements DiscardManager {
     });
   }
 
-  async #preallocate(first: number, count: number): Promise<void> {
-    const { backing, id } = this.#options;
+  /** What must be awaited before the guest may see the blocks. */
+  async #prepare(first: number, count: number, cleared: void | Promise<void>): Promise<void> {
+    const { backing, id, prealloc } = this.#options;
     const offset = first * this.granularity;
     const length = count * this.granularity;
     try {
-      await backing.populate(offset, length);
+      await cleared;
+      if (prealloc) await backing.populate(offset, length);
       this.#expose(first, count);
     } catch (error) {
       if (!this.#preallocWarned) {

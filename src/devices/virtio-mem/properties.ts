@@ -1,11 +1,13 @@
 import { ConfigError } from '../../errors.ts';
 import { log } from '../../log.ts';
-import { GPA_LIMIT, hex, isPowerOfTwo, MIB } from '../../units.ts';
+import { GPA_LIMIT, hex, isPowerOfTwo, MIB, PAGE_SIZE } from '../../units.ts';
 
 /** What the user asked for; what is absent gets a default. Sizes and addresses in bytes. */
 export interface VirtioMemOptions {
   readonly id: string;
   readonly size: number;
+  /** Id of the memory backend; absent: plain memory of its own. */
+  readonly memdev?: string | undefined;
   readonly requestedSize?: number | undefined;
   readonly blockSize?: number | undefined;
   readonly node?: number | undefined;
@@ -21,6 +23,7 @@ export interface VirtioMemOptions {
 export interface VirtioMemProperties {
   readonly id: string;
   readonly size: number;
+  readonly memdev: string | undefined;
   readonly requestedSize: number;
   readonly blockSize: number;
   readonly node: number;
@@ -53,7 +56,9 @@ function refuse(id: string, key: string, value: number | string, why: string): n
 
 function resolveBlockSize(options: VirtioMemOptions, context: PropertyContext): number {
   const { id, blockSize } = options;
-  const usual = Math.max(context.pageSize, context.thpSize);
+  // With base pages a smaller block would split huge pages that the host makes by itself.
+  const least = context.pageSize > PAGE_SIZE ? MIB : context.thpSize;
+  const usual = Math.max(context.pageSize, least);
   if (blockSize === undefined) return usual;
   if (!isPowerOfTwo(blockSize)) refuse(id, 'block-size', blockSize, 'not a power of two');
   if (blockSize < MIB) refuse(id, 'block-size', blockSize, `less than 1 MiB (${MIB})`);
@@ -159,6 +164,7 @@ export function resolveProperties(
   return {
     id,
     size,
+    memdev: options.memdev,
     requestedSize,
     blockSize,
     node,

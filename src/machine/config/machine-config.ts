@@ -1,6 +1,9 @@
 import type { VirtioMemOptions } from '../../devices/virtio-mem/properties.ts';
 import { ConfigError } from '../../errors.ts';
+import type { BackingSpec } from '../../memory/backing/spec.ts';
 import { alignUp, formatSize, MIB, parseSize, PAGE_SIZE } from '../../units.ts';
+import { KeyValues } from './key-values.ts';
+import { takeBackend } from './memdev.ts';
 
 /** What a machine is made of. Sizes in bytes. */
 export interface MachineConfig {
@@ -10,6 +13,9 @@ export interface MachineConfig {
   readonly initrd: string | undefined;
   readonly commandLine: string;
   readonly memorySize: number;
+  /** Id of the backend that boot memory is on; absent: plain memory of its own. */
+  readonly memdev: string | undefined;
+  readonly memoryBackends: readonly BackingSpec[];
   readonly cpus: number;
   readonly virtioMem: readonly VirtioMemOptions[];
   /** Whether there is a serial port at all. */
@@ -24,7 +30,10 @@ const MIN_MEMORY = 2 * MIB;
 
 /** @throws ConfigError */
 export function parseMemorySize(text: string): number {
-  const size = parseSize(text, '--memory');
+  return checkMemorySize(parseSize(text, '--memory'), text);
+}
+
+function checkMemorySize(size: number, text: string): number {
   if (size < MIN_MEMORY) {
     throw new ConfigError(
       'BAD_SIZE',
@@ -38,6 +47,45 @@ export function parseMemorySize(text: string): number {
     );
   }
   return size;
+}
+
+/**
+ * Parses `--memory`: a size, or `memdev=ID`.
+ *
+ * @throws ConfigError
+ */
+export function parseMemory(
+  text: string,
+  backends: readonly BackingSpec[],
+): Pick<MachineConfig, 'memorySize' | 'memdev'> {
+  if (!text.includes('=')) return { memorySize: parseMemorySize(text), memdev: undefined };
+  const keys = new KeyValues('--memory', text);
+  const backend = takeBackend(keys, backends);
+  const size = keys.size('size') ?? backend?.size;
+  keys.done();
+  if (size === undefined) throw new ConfigError('BAD_OPTION', `--memory ${text}: size is missing`);
+  if (backend?.type === 'file' && backend.readonly && backend.share) {
+    keys.refuse(
+      'memdev',
+      'the backend has readonly=on and share=on; boot memory must be written to',
+    );
+  }
+  return { memorySize: checkMemorySize(size, text), memdev: backend?.id };
+}
+
+/** @throws ConfigError when boot memory and devices share a backend */
+export function checkBackendUsers(config: MachineConfig): void {
+  const users = new Map<string, string>();
+  if (config.memdev !== undefined) users.set(config.memdev, '--memory');
+  for (const { id, memdev } of config.virtioMem) {
+    if (memdev === undefined) continue;
+    const other = users.get(memdev);
+    if (other !== undefined) {
+      const message = `--virtio-mem id=${id}: memdev=${memdev}: already used by ${other}`;
+      throw new ConfigError('BAD_OPTION', message);
+    }
+    users.set(memdev, `--virtio-mem id=${id}`);
+  }
 }
 
 /** @throws ConfigError */

@@ -38,7 +38,7 @@ describe('--virtio-mem', () => {
     ['size=1G,colour=red', 'colour=red: unknown key colour'],
     ['size=1G,prealloc=yes', 'prealloc=yes: must be on or off'],
     ['size=1G,node=x', 'node=x: not a whole number'],
-    ['size=1G,memdev=m0', 'memdev=m0: no memory backend has this id'],
+    ['memdev=m0', 'memdev=m0: no memory backend has this id (there are none)'],
     ['size=1G,id=0', 'id=0: '],
     ['requested-size=1G', 'size is missing'],
     [',size=1G', 'a key is missing'],

@@ -4,6 +4,7 @@ import type {
   CpuInfo,
   MachineControl,
   MachineStatus,
+  MemoryBackendInfo,
   MemoryDeviceInfo,
   MemslotReport,
   ObjectInfo,
@@ -53,6 +54,21 @@ export class FakeMachine implements MachineControl {
       blockSize: 2 * MIB,
       memdev: `/objects/mem${index}`,
       verbose: [{ name: 'nacks', value: index }],
+    }));
+  }
+
+  memoryBackends(): readonly MemoryBackendInfo[] {
+    return this.devices.map((_device, index) => ({
+      id: `mem${index}`,
+      size: 8 * GIB,
+      merge: false,
+      dump: true,
+      prealloc: false,
+      share: false,
+      reserve: true,
+      policy: index === 0 ? 'default' : 'bind',
+      hostNodes: index === 0 ? '' : '0-1',
+      more: [{ name: 'page size', value: 4096 }],
     }));
   }
 

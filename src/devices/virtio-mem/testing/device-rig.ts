@@ -1,4 +1,5 @@
-import { AnonymousBacking, type Backing } from '../../../memory/backing.ts';
+import { plainMemory } from '../../../memory/backing/anonymous.ts';
+import type { Backing } from '../../../memory/backing.ts';
 import { MappingBudget } from '../../../memory/mapping-budget.ts';
 import { MemslotContainer } from '../../../memory/memslot-container.ts';
 import { MemslotTable } from '../../../memory/memslot-table.ts';
@@ -21,7 +22,7 @@ export class FailingBacking implements Backing {
   failPopulate = false;
 
   constructor(size: number) {
-    this.inner = new AnonymousBacking(size);
+    this.inner = plainMemory('test', size);
   }
 
   get size(): number {
@@ -36,6 +37,18 @@ export class FailingBacking implements Backing {
     return this.inner.sharedZeropage;
   }
 
+  get frees(): boolean {
+    return this.inner.frees;
+  }
+
+  get discardMethod(): string {
+    return this.inner.discardMethod;
+  }
+
+  get populateCanFail(): boolean {
+    return this.inner.populateCanFail;
+  }
+
   get mapping(): Backing['mapping'] {
     return this.inner.mapping;
   }
@@ -43,6 +56,18 @@ export class FailingBacking implements Backing {
   discard(offset: number, length: number): void | Promise<void> {
     if (this.failDiscard) throw new Error('discard refused');
     return this.inner.discard(offset, length);
+  }
+
+  clear(offset: number, length: number): void | Promise<void> {
+    return this.inner.clear(offset, length);
+  }
+
+  startEmpty(): void {
+    this.inner.startEmpty();
+  }
+
+  trouble(): string | undefined {
+    return this.inner.trouble();
   }
 
   populate(offset: number, length: number): Promise<void> {

@@ -1,0 +1,136 @@
+import { HostError } from '../errors.ts';
+import { addon, type NativeEventFd } from '../kvm/addon.ts';
+import { plainMemory } from '../memory/backing/anonymous.ts';
+import { plainSpec, type BackingSpec } from '../memory/backing/spec.ts';
+import type { Backing } from '../memory/backing.ts';
+import { hex, PAGE_SIZE } from '../units.ts';
+import type { MachineConfig } from './config/machine-config.ts';
+
+/** Host memory with a name. */
+export interface MemoryBackend {
+  readonly id: string;
+  readonly spec: BackingSpec;
+  readonly backing: Backing;
+  /** Who has it, as `boot memory` or a device's id; absent: nobody. */
+  readonly user: string | undefined;
+}
+
+/** Path of a backend's object. */
+export const backendPath = (id: string): string => `/objects/${id}`;
+
+/** Backends that memory devices use: mostly empty, so nothing is reserved for them by default. */
+function isSparse(config: MachineConfig, id: string): boolean {
+  return config.virtioMem.some(({ memdev }) => memdev === id);
+}
+
+/** The memory backends of a machine: those that were asked for, and those made for want of one. */
+export class MemoryBackends {
+  readonly #backends: MemoryBackend[] = [];
+  readonly #lost: NativeEventFd = addon.createEventFd();
+
+  /** Maps, and allocates what has `prealloc=on`. @throws ConfigError, HostError; nothing is left */
+  static async open(config: MachineConfig): Promise<MemoryBackends> {
+    const backends = new MemoryBackends();
+    try {
+      if (config.memoryBackends.length > 0) await backends.#openAll(config);
+      return backends;
+    } catch (error) {
+      backends.close();
+      throw error;
+    }
+  }
+
+  /** In the order they were made. */
+  get all(): readonly MemoryBackend[] {
+    return this.#backends;
+  }
+
+  get(id: string): MemoryBackend {
+    const found = this.#backends.find((it) => it.id === id);
+    if (found === undefined) throw new HostError('NO_BACKEND', `there is no memory backend ${id}`);
+    return found;
+  }
+
+  /** Gives a backend to its only user. @throws HostError when it has one */
+  take(id: string, user: string): MemoryBackend {
+    const found = this.get(id);
+    if (found.user !== undefined) {
+      throw new HostError(
+        'BACKEND_IN_USE',
+        `memory backend ${id} is used by ${found.user} already`,
+      );
+    }
+    const taken = { ...found, user };
+    this.#backends[this.#backends.indexOf(found)] = taken;
+    return taken;
+  }
+
+  /** Makes plain memory for somebody who named none. @param prefix  of its id: `mem` of `mem0` */
+  make(prefix: string, size: number, user: string): MemoryBackend {
+    let number = 0;
+    while (this.#backends.some(({ id }) => id === `${prefix}${number}`)) number += 1;
+    const id = `${prefix}${number}`;
+    return this.#add({ id, spec: plainSpec(id, size), backing: plainMemory(id, size), user });
+  }
+
+  /** Calls back when the process touched memory that turned out to be lost. */
+  onLost(callback: (error: HostError) => void): void {
+    this.#lost.watch(() => {
+      const error = this.lost();
+      if (error !== undefined) callback(error);
+    });
+  }
+
+  /** What memory has been lost so far, if any. */
+  lost(): HostError | undefined {
+    for (const { id, backing, user } of this.#backends) {
+      const offset = backing.mapping.faultOffset;
+      if (offset === undefined) continue;
+      const why = backing.trouble() ?? 'the host lost it';
+      const whose = user === undefined ? '' : `, ${user}`;
+      const message = `memory backend ${id}${whose}: there is no memory at offset ${hex(offset)}: ${why}`;
+      return new HostError('MEMORY_LOST', message);
+    }
+    return undefined;
+  }
+
+  /** Why the host may have failed to give memory to a vCPU, which says nothing of the address. */
+  trouble(): HostError | undefined {
+    for (const { id, backing, user } of this.#backends) {
+      const why = user === undefined ? undefined : backing.trouble();
+      if (why === undefined) continue;
+      const message = `memory backend ${id}, ${user ?? ''}: the host has no memory for the guest: ${why}`;
+      return new HostError('MEMORY_LOST', message);
+    }
+    return undefined;
+  }
+
+  /** Unmaps everything. Idempotent. */
+  close(): void {
+    for (const { backing } of this.#backends) backing.close();
+    this.#lost.close();
+  }
+
+  async #openAll(config: MachineConfig): Promise<void> {
+    const { openBacking } = await import('../memory/backing/open.ts');
+    for (const spec of config.memoryBackends) {
+      const reserve = spec.reserve ?? !isSparse(config, spec.id);
+      const resolved = { ...spec, reserve };
+      const backing = openBacking(resolved);
+      this.#add({ id: spec.id, spec: resolved, backing, user: undefined });
+      if (spec.prealloc) await backing.populate(0, backing.size);
+    }
+  }
+
+  #add(backend: MemoryBackend): MemoryBackend {
+    this.#backends.push(backend);
+    backend.backing.mapping.watchFaults(this.#lost);
+    return backend;
+  }
+}
+
+/** What `reserve` came to: the host reserves nothing for files that are shared. */
+export function isReserved({ spec, backing }: MemoryBackend): boolean {
+  if (spec.reserve === false || spec.type === 'devmem') return false;
+  return spec.type === 'ram' || !spec.share || backing.pageSize > PAGE_SIZE;
+}

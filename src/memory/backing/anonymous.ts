@@ -1,0 +1,44 @@
+import { addon } from '../../kvm/addon.ts';
+import { HostError, messageOf } from '../../errors.ts';
+import { formatSize, PAGE_SIZE } from '../../units.ts';
+import type { Backing } from '../backing.ts';
+import { thpSize } from '../thp-size.ts';
+import { AdviceDiscarder } from './discarder.ts';
+import { MappedBacking } from './mapped-backing.ts';
+import { plainSpec, type RamSpec } from './spec.ts';
+
+/** Anonymous memory: nothing is allocated before it is touched. @throws HostError */
+export function openAnonymous(spec: RamSpec): Backing {
+  const { id, size, share, reserve, preallocThreads } = spec;
+  try {
+    const mapping = addon.mapMemory({
+      size,
+      // Huge pages of the host and of the guest's tables line up only if the mapping does.
+      alignment: thpSize(),
+      shared: share,
+      noReserve: reserve === false,
+      access: 'read-write',
+    });
+    return new MappedBacking({
+      id,
+      mapping,
+      discarder: new AdviceDiscarder(mapping, share),
+      pageSize: PAGE_SIZE,
+      sharedZeropage: !share,
+      populateCanFail: true,
+      threads: preallocThreads,
+      mayHoldData: false,
+      trouble: () => undefined,
+      release: () => undefined,
+    });
+  } catch (cause) {
+    const what = reserve === false ? 'address space' : 'memory';
+    const message = `memory backend ${id}: cannot reserve ${formatSize(size)} of ${what}: ${messageOf(cause)}`;
+    throw new HostError('MAP_FAILED', message, { cause });
+  }
+}
+
+/** Private anonymous memory of `size` bytes, none of it reserved. @throws HostError */
+export function plainMemory(id: string, size: number): Backing {
+  return openAnonymous(plainSpec(id, size));
+}

@@ -1,0 +1,94 @@
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { ConfigError, HostError, messageOf } from '../../errors.ts';
+import { formatSize, isPowerOfTwo } from '../../units.ts';
+import type { Backing } from '../backing.ts';
+import type { FileFacts } from './file-facts.ts';
+import { filePageSize } from './huge-pages.ts';
+import { checkPages, mapFile } from './map-file.ts';
+import type { FileSpec } from './spec.ts';
+
+const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = constants;
+/** Only its owner may read what a guest has in memory. */
+const MODE = 0o600;
+
+function refuse(spec: FileSpec, why: string, cause?: unknown): never {
+  const message = `--memory-backend id=${spec.id}: mem-path=${spec.path}: ${why}`;
+  throw new ConfigError('BAD_BACKEND', message, { cause });
+}
+
+/** Opens the file, or makes one; in a folder (hugetlbfs, tmpfs) one that has no name any more. */
+function openPath(spec: FileSpec, isFolder: boolean): number {
+  const access = spec.readonly ? O_RDONLY : O_RDWR;
+  try {
+    if (!isFolder) {
+      return openSync(spec.path, access | (spec.readonly ? 0 : O_CREAT), MODE);
+    }
+    if (spec.readonly) return refuse(spec, 'readonly=on, but a folder holds nothing to read');
+    const path = join(spec.path, `tsvmm-${spec.id}-${process.pid}-${Date.now()}`);
+    const fd = openSync(path, O_RDWR | O_CREAT | O_EXCL, MODE);
+    unlinkSync(path);
+    return fd;
+  } catch (cause) {
+    if (cause instanceof ConfigError) throw cause;
+    return refuse(spec, `cannot open it: ${messageOf(cause)}`, cause);
+  }
+}
+
+/** Grows a new file; one that has content is never cut or grown. @returns whether it had content */
+function placeFile(spec: FileSpec, fd: number): boolean {
+  const end = spec.offset + spec.size;
+  const { size } = fstatSync(fd);
+  if (size >= end) return true;
+  if (size > 0 || spec.readonly) {
+    refuse(
+      spec,
+      `the file has ${formatSize(size)}; offset and size together are ${formatSize(end)}`,
+    );
+  }
+  try {
+    ftruncateSync(fd, end);
+  } catch (cause) {
+    const message = `memory backend ${spec.id}: cannot grow ${spec.path} to ${formatSize(end)}: ${messageOf(cause)}`;
+    throw new HostError('FILE_FAILED', message, { cause });
+  }
+  return false;
+}
+
+/** @throws ConfigError */
+export function checkAlign(spec: FileSpec, pageSize: number): void {
+  const { id, align } = spec;
+  if (align === undefined || (isPowerOfTwo(align) && align >= pageSize)) return;
+  const message = `--memory-backend id=${id}: align=${align}: must be a power of two from the page size on, ${pageSize}`;
+  throw new ConfigError('BAD_BACKEND', message);
+}
+
+/** A file, or one without a name in a folder. @throws ConfigError, HostError */
+export function openFile(spec: FileSpec, facts: FileFacts): Backing {
+  if (facts.kind === 'other') refuse(spec, 'neither a file, nor a folder, nor a device-dax');
+  const fd = openPath(spec, facts.kind === 'folder');
+  let file;
+  try {
+    const pageSize = filePageSize(`/proc/self/fd/${fd}`);
+    checkPages(spec.id, 'size', spec.size, pageSize);
+    checkPages(spec.id, 'offset', spec.offset, pageSize);
+    checkAlign(spec, pageSize);
+    file = {
+      fd,
+      name: spec.path,
+      offset: spec.offset,
+      end: spec.offset + spec.size,
+      pageSize,
+      align: spec.align ?? 0,
+      mayHoldData: placeFile(spec, fd),
+      ...(spec.readonly ? { cannotDiscard: READONLY_REASON } : {}),
+    };
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  return mapFile(spec, file);
+}
+
+const READONLY_REASON =
+  'readonly=on: a memory device makes holes in its file where the guest gives memory back, so it must write to it';

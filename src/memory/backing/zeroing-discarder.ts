@@ -1,0 +1,59 @@
+import type { NativeMapping } from '../../kvm/addon.ts';
+import { MIB } from '../../units.ts';
+import type { Discarder } from './discarder.ts';
+
+/** Memory is zero or not in pieces of this size, which no block of a device is smaller than. */
+const PIECE = MIB;
+const ZERO = 0;
+const USED = 1;
+
+/**
+ * Memory that the host cannot take back (device-dax, memory kept from the kernel): it is filled with
+ * zeros instead, on another thread. What was never used is not written to again; what others may
+ * have left there goes before the guest can see it.
+ */
+export class ZeroingDiscarder implements Discarder {
+  readonly frees = false;
+  readonly discardMethod = 'zero';
+  readonly #mapping: NativeMapping;
+  /** One entry per piece. */
+  readonly #pieces: Uint8Array;
+
+  constructor(mapping: NativeMapping) {
+    this.#mapping = mapping;
+    this.#pieces = new Uint8Array(Math.ceil(mapping.size / PIECE)).fill(USED);
+  }
+
+  async discard(offset: number, length: number): Promise<void> {
+    const end = Math.ceil((offset + length) / PIECE);
+    let first = this.#next(USED, Math.floor(offset / PIECE), end);
+    while (first < end) {
+      const last = this.#next(ZERO, first, end);
+      const start = first * PIECE;
+      await this.#mapping.zero(start, Math.min(last * PIECE, this.#mapping.size) - start);
+      this.#pieces.fill(ZERO, first, last);
+      first = this.#next(USED, last, end);
+    }
+  }
+
+  discardNow(): void {
+    // What must be zero is made so by clear(), when the guest is about to get it.
+  }
+
+  /** From now on the guest may write there. */
+  clear(offset: number, length: number): void | Promise<void> {
+    const first = Math.floor(offset / PIECE);
+    const end = Math.ceil((offset + length) / PIECE);
+    const used = (): void => {
+      this.#pieces.fill(USED, first, end);
+    };
+    if (this.#next(USED, first, end) < end) return this.discard(offset, length).then(used);
+    used();
+  }
+
+  /** The first piece from `from` on in this state, or `end`. */
+  #next(state: number, from: number, end: number): number {
+    const found = this.#pieces.subarray(from, end).indexOf(state);
+    return found < 0 ? end : from + found;
+  }
+}
