@@ -22,7 +22,8 @@ mount -t tmpfs tmpfs /tmp
 
 online=online_movable
 export plain=
-for word in $(cat /proc/cmdline); do
+read -r cmdline </proc/cmdline
+for word in $cmdline; do
   case $word in
     tsvmm.online=*) online=${word#*=} ;;
     memhp_default_state=*) online= ;;

@@ -11,13 +11,14 @@
 /bin/busybox --install -s /bin
 
 job=
-for word in $(cat /proc/cmdline); do
+read -r cmdline </proc/cmdline
+for word in $cmdline; do
   case $word in tsvmm.job=*) job=${word#*=} ;; esac
 done
 
 # insmod does not look at the kernel's command line as modprobe would.
 module_parameters() {
-  for word in $(cat /proc/cmdline); do
+  for word in $cmdline; do
     case $word in
       "$1".*) echo "${word#*.}" ;;
       kvm-amd.*) [ "$1" != kvm_amd ] || echo "${word#*.}" ;;

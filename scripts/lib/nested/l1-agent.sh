@@ -22,6 +22,7 @@ port() {
 }
 
 exec 3<>"$(port control)"
+share='' token='' tty='' rows='' columns=''
 # shellcheck disable=SC1091 # written by job.mjs
 . "$job/settings.sh"
 
@@ -54,6 +55,7 @@ set_up_system() {
   mkdir -p /lib/modules
   mount --bind $own/modules /lib/modules
   echo $own/bin/modprobe >/proc/sys/kernel/modprobe
+  [ -e /sbin/modprobe ] || ln -s $own/bin/modprobe /sbin/modprobe
   hostname nested
   ip link set lo up
 }
@@ -92,7 +94,6 @@ end_mark() { printf '\0%s' "$token"; }
 
 run_on_terminal() {
   port terminal >/dev/null
-  # shellcheck disable=SC2154 # rows and columns are settings
   launch "exec <>/dev/hvc0 >&0 2>&0; stty rows $rows cols $columns"
   status=$?
   kill_rest
@@ -118,7 +119,6 @@ set_up_share || fail "cannot mount the share $share"
 [ -c /dev/kvm ] || fail "the machine has no /dev/kvm"
 echo ready >&3
 obey &
-# shellcheck disable=SC2154 # tty is a setting
 if [ "$tty" = yes ]; then run_on_terminal; else run_on_pipes; fi
 sync
 umount "$share"
