@@ -17,6 +17,7 @@ const LAYERS = {
   machine: ['kvm', 'memory', 'bus', 'pci', 'virtio', 'devices', 'acpi', 'boot'],
   terminal: [],
   monitor: ['machine', 'terminal'],
+  qmp: ['machine', 'monitor', 'terminal'],
 };
 const FOLDERS = [...Object.keys(LAYERS).filter((name) => !name.includes('/')), 'cli'];
 

@@ -38,6 +38,11 @@ Keys of all of them:
   policy=default|bind|preferred|interleave   where the host takes pages from, among
   host-nodes=A-B          these host NUMA nodes
 
+--qmp speaks the established QMP, for programs, and can be given several times. The socket file
+of unix:PATH belongs to you alone. tcp:PORT is loopback only, tcp:ADDR:PORT what you say: there is
+no password and no encryption, so every user of this host, or whoever reaches ADDR, controls the
+machine.
+
 Example:
   tsvmm run --kernel vmlinuz --initrd initrd --append console=ttyS0 \\
     --virtio-mem size=1T,dynamic-memslots=on
@@ -62,6 +67,12 @@ function runCommand(): Command {
     .option(
       '--monitor <where>',
       'monitor: stdio, none or unix:PATH (default: shares the terminal, if there is one)',
+    )
+    .option('--qmp <where>', 'let programs in: unix:PATH or tcp:ADDR:PORT; see below', collect, [])
+    .option(
+      '--qmp-event-interval <ms>',
+      'least time between two events about the size of a memory device',
+      '1000',
     )
     .option('--no-reboot', 'exit when the guest reboots')
     .addOption(

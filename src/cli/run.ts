@@ -20,6 +20,7 @@ import {
   type SerialTarget,
 } from '../terminal/target.ts';
 import { UnixListener } from '../terminal/unix-listener.ts';
+import type { QmpEnds } from './qmp.ts';
 
 /** The options of `tsvmm run` as commander gives them. */
 export interface RunOptions {
@@ -32,6 +33,8 @@ export interface RunOptions {
   readonly virtioMem: readonly string[];
   readonly serial: string;
   readonly monitor?: string;
+  readonly qmp: readonly string[];
+  readonly qmpEventInterval: string;
   readonly reboot: boolean;
   readonly logLevel: string;
 }
@@ -148,16 +151,28 @@ function exitCodeFor(end: MachineEnd): number {
   return exitCodeOf(end.error);
 }
 
+/** What serves programs is loaded only where they are let in. */
+async function openQmp(options: RunOptions, cleanup: Cleanup): Promise<QmpEnds | undefined> {
+  if (options.qmp.length === 0) return undefined;
+  const { QmpEnds } = await import('./qmp.ts');
+  const ends = await QmpEnds.open(options.qmp, options.qmpEventInterval);
+  cleanup.add(() => ends.close());
+  return ends;
+}
+
 async function runMachine(options: RunOptions, cleanup: Cleanup): Promise<number> {
   const targets = parseTargets(options);
   const config = await parseConfig(options, targets);
   let quit = (): void => undefined;
   const ends = await openEnds(targets, cleanup, () => quit());
+  const qmp = await openQmp(options, cleanup);
   const machine = await Machine.create(config, ends.serial);
   cleanup.add(() => machine.close());
   quit = () => machine.quit();
-  handleSignals(quit, cleanup);
-  const monitor = new Monitor(new ControlView(machine));
+  handleSignals(() => machine.quit('signal'), cleanup);
+  const control = new ControlView(machine);
+  qmp?.serve(control, machine.events);
+  const monitor = new Monitor(control);
   cleanup.add(() => monitor.close());
   if (ends.monitorSocket !== undefined) monitor.serveSocket(ends.monitorSocket);
   if (ends.stdio !== undefined && targets.monitor.kind === 'stdio') {

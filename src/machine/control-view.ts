@@ -17,6 +17,7 @@ import type {
 } from './control.ts';
 import { describeModel } from './host-kvm.ts';
 import type { Machine } from './machine.ts';
+import { cpuObject } from './cpu-objects.ts';
 import { backendInfo, backendObject } from './backend-objects.ts';
 import { memoryDeviceObject, setDeviceProperty } from './memory-objects.ts';
 import { addressSpaces } from './memory-tree.ts';
@@ -77,6 +78,7 @@ export class ControlView implements MachineControl {
 
   objects(): readonly ObjectInfo[] {
     return [
+      ...this.#machine.shell.vcpus.all.map(cpuObject),
       ...this.#machine.memoryDevices.map(memoryDeviceObject),
       ...this.#machine.shell.backends.all.map(backendObject),
     ];

@@ -29,6 +29,8 @@ export type MachineEnd =
   | { readonly kind: 'power-off' }
   | { readonly kind: 'reboot' }
   | { readonly kind: 'quit' }
+  /** A signal asked the process to end. */
+  | { readonly kind: 'signal' }
   /** GuestError: the guest cannot go on. HostError: the host failed it. */
   | { readonly kind: 'failed'; readonly error: unknown };
 
@@ -165,8 +167,8 @@ export class Machine {
     this.events.emit({ type: 'powerdown' });
   }
 
-  quit(): void {
-    this.#finish({ kind: 'quit' });
+  quit(by: 'quit' | 'signal' = 'quit'): void {
+    this.#finish({ kind: by });
   }
 
   /** Stops everything and gives everything back; idempotent. */
@@ -188,7 +190,7 @@ export class Machine {
     this.#lifecycle.enter('ended');
     this.shell.vcpus.park().catch(() => undefined);
     for (const transport of this.transports) transport.pause();
-    const guest = end.kind === 'power-off' || end.kind === 'reboot';
+    const guest = isByGuest(end);
     this.events.emit({ type: 'shutdown', guest, cause: end.kind });
     this.#end(end);
   }
@@ -272,6 +274,12 @@ export class Machine {
     this.#finish({ kind: 'failed', error: new GuestError('GUEST_FAULT', report[0] ?? '') });
     vcpu.resume();
   }
+}
+
+/** Whether the guest ended the machine, on purpose or because it cannot go on. */
+function isByGuest(end: MachineEnd): boolean {
+  if (end.kind === 'failed') return end.error instanceof GuestError;
+  return end.kind === 'power-off' || end.kind === 'reboot';
 }
 
 /** Memory that cannot be given back stays plugged; the guest sees that from the config space. */

@@ -1,0 +1,47 @@
+import type { MachineControl } from '../machine/control.ts';
+import type { MachineEvents } from '../machine/events.ts';
+import { openListener } from '../qmp/open.ts';
+import { QmpServer, type Listener } from '../qmp/server.ts';
+import { parseEventInterval, parseQmpTarget } from '../qmp/target.ts';
+
+/** Sockets for programs, open but not yet served: the machine they are about comes later. */
+export class QmpEnds {
+  readonly #listeners: Listener[] = [];
+  readonly #sizeIntervalMs: number;
+  #server: QmpServer | undefined;
+
+  private constructor(sizeIntervalMs: number) {
+    this.#sizeIntervalMs = sizeIntervalMs;
+  }
+
+  /**
+   * Listens at every place.
+   *
+   * @param wheres   values of `--qmp`
+   * @param interval value of `--qmp-event-interval`
+   * @throws ConfigError naming the value that cannot be; nothing is left then
+   */
+  static async open(wheres: readonly string[], interval: string): Promise<QmpEnds> {
+    const targets = wheres.map(parseQmpTarget);
+    const ends = new QmpEnds(parseEventInterval(interval));
+    try {
+      for (const target of targets) ends.#listeners.push(await openListener(target));
+    } catch (error) {
+      await ends.close();
+      throw error;
+    }
+    return ends;
+  }
+
+  /** Serves the clients that come, and those that wait. */
+  serve(control: MachineControl, events: MachineEvents): void {
+    const server = new QmpServer({ control, events, sizeIntervalMs: this.#sizeIntervalMs });
+    this.#server = server;
+    for (const listener of this.#listeners) server.serve(listener);
+  }
+
+  async close(): Promise<void> {
+    if (this.#server !== undefined) await this.#server.close();
+    else for (const listener of this.#listeners) listener.close();
+  }
+}

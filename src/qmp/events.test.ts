@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest';
+import { setLogLevel } from '../log.ts';
+import { GIB } from '../units.ts';
+import { useQmpRig, type QmpRig, type TestClient } from './testing/rig.ts';
+
+setLogLevel('silent');
+const rig = useQmpRig(0);
+
+function sizeChanged({ events }: QmpRig, id: string, size: number): void {
+  events.emit({ type: 'memory-device-size', id, size, path: `/machine/peripheral/${id}` });
+}
+
+/** Makes a client fall behind: it does not read, and answers fill its socket. */
+async function hold(client: TestClient): Promise<void> {
+  client.socket.pause();
+  client.send('{"execute":"query-qmp-schema"}'.repeat(100));
+  // What the server does for the one, it does no slower than many times as much for another.
+  const other = await rig().ready();
+  for (let round = 0; round < 500; round++) await other.ask('query-qmp-schema');
+  other.socket.destroy();
+}
+
+describe('events', () => {
+  it('go to every client that has negotiated, with a time', async () => {
+    const clients = [await rig().ready(), await rig().ready()];
+    const silent = await rig().connect();
+    const before = Math.floor(Date.now() / 1000);
+    rig().events.emit({ type: 'stop' });
+    for (const client of clients) {
+      const { timestamp, ...event } = await client.next();
+      expect(event).toEqual({ event: 'STOP' });
+      const { seconds, microseconds } = timestamp as Record<string, number>;
+      expect(seconds).toBeGreaterThanOrEqual(before);
+      expect(microseconds).toBeGreaterThanOrEqual(0);
+      expect(microseconds).toBeLessThan(1_000_000);
+    }
+    expect(await silent.ask('qmp_capabilities')).toEqual({ return: {} });
+  });
+
+  it('carry their data', async () => {
+    const client = await rig().ready();
+    sizeChanged(rig(), 'vm0', 2 ** 52);
+    expect(await client.next()).toMatchObject({
+      event: 'MEMORY_DEVICE_SIZE_CHANGE',
+      data: { id: 'vm0', size: 2 ** 52, 'qom-path': '/machine/peripheral/vm0' },
+    });
+  });
+
+  it('about sizes wait for a client that does not read, the latest of each device', async () => {
+    const client = await rig().ready();
+    await hold(client);
+    for (let size = 1; size <= 5_000; size++) sizeChanged(rig(), 'vm0', size);
+    for (let size = 1; size <= 5_000; size++) sizeChanged(rig(), 'vm1', GIB + size);
+    client.socket.resume();
+    const events: unknown[] = [];
+    while (events.length < 2) {
+      const { event, data } = await client.next();
+      if (event !== undefined) events.push(data);
+    }
+    expect(events).toMatchObject([{ size: 5_000 }, { size: GIB + 5_000 }]);
+  });
+
+  it('cut off a client that misses too many of those that cannot wait', async () => {
+    const client = await rig().ready();
+    await hold(client);
+    for (let round = 0; round < 129; round++) {
+      rig().events.emit({ type: 'stop' });
+      rig().events.emit({ type: 'resume' });
+    }
+    client.socket.resume();
+    const messages = await client.rest();
+    expect(messages.filter(({ event }) => event !== undefined)).toEqual([]);
+  });
+
+  it('stop with the server', async () => {
+    const client = await rig().ready();
+    await rig().server.close();
+    rig().events.emit({ type: 'stop' });
+    expect(await client.rest()).toEqual([]);
+  });
+});

@@ -1,0 +1,18 @@
+import type { MachineControl } from '../../machine/control.ts';
+import type { ArgumentsOf, CommandName, ReturnOf } from '../schema/commands.ts';
+
+/** What a command is given to work with. */
+export interface QmpContext {
+  readonly control: MachineControl;
+  /** Runs a line of the human monitor. @returns what it prints, lines ending in `\n` */
+  humanMonitor(line: string): Promise<string>;
+}
+
+/** Does a command, whose arguments have been checked. @throws QmpError, TsvmmError for the client */
+export type Handler<Name extends CommandName> = (
+  args: ArgumentsOf<Name>,
+  context: QmpContext,
+) => ReturnOf<Name> | Promise<ReturnOf<Name>>;
+
+/** The handlers of some commands. */
+export type Handlers<Names extends CommandName> = { readonly [Name in Names]: Handler<Name> };

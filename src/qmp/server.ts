@@ -1,0 +1,96 @@
+import type { Socket } from 'node:net';
+import type { MachineControl } from '../machine/control.ts';
+import type { MachineEvents } from '../machine/events.ts';
+import type { Endpoint } from '../terminal/endpoint.ts';
+import { socketEndpoint } from '../terminal/socket-endpoint.ts';
+import { QmpClient } from './client.ts';
+import { EventSource, type TimedEvent } from './event-source.ts';
+import type { QmpContext } from './handlers/handler.ts';
+import { message, QmpSession } from './session.ts';
+
+/** Clients at the same time, over all sockets. */
+const CLIENT_LIMIT = 32;
+
+/** A socket that clients come to. */
+export interface Listener {
+  /** Hands every client to `serve`: paused, half-open, to be closed by it. */
+  onConnection(serve: (socket: Socket) => void): void;
+  close(): void;
+}
+
+export interface QmpServerOptions {
+  readonly control: MachineControl;
+  readonly events: MachineEvents;
+  /** Least time between two events about the size of one device, in milliseconds. */
+  readonly sizeIntervalMs: number;
+}
+
+/** Clients that wait to negotiate, or are being served, on any number of sockets. */
+export class QmpServer {
+  readonly #context: QmpContext;
+  readonly #source: EventSource;
+  readonly #stopListening: () => void;
+  readonly #listeners: Listener[] = [];
+  readonly #clients = new Set<QmpClient>();
+  readonly #endpoints = new Set<Endpoint>();
+
+  constructor({ control, events, sizeIntervalMs }: QmpServerOptions) {
+    this.#context = { control, humanMonitor: (line) => humanMonitor(control, line) };
+    this.#source = new EventSource({
+      control,
+      intervalMs: sizeIntervalMs,
+      publish: (event) => this.#publish(event),
+    });
+    this.#stopListening = events.listen(this.#source.happened);
+  }
+
+  /** Serves the clients of a socket, which is closed with the server. */
+  serve(listener: Listener): void {
+    this.#listeners.push(listener);
+    listener.onConnection((socket) => void this.#accept(socket));
+  }
+
+  async #accept(socket: Socket): Promise<void> {
+    const endpoint = socketEndpoint(socket, 'QMP client');
+    if (this.#endpoints.size >= CLIENT_LIMIT) {
+      const desc = `${CLIENT_LIMIT} clients are connected to this machine already`;
+      endpoint.write(message({ error: { class: 'GenericError', desc } }));
+      await endpoint.close();
+      return;
+    }
+    this.#endpoints.add(endpoint);
+    const client = new QmpClient(endpoint, new QmpSession(this.#context));
+    this.#clients.add(client);
+    await client.done;
+    this.#clients.delete(client);
+    await endpoint.close();
+    this.#endpoints.delete(endpoint);
+  }
+
+  #publish({ event: { event, data }, atMs }: TimedEvent): void {
+    const timestamp = { seconds: Math.floor(atMs / 1000), microseconds: (atMs % 1000) * 1000 };
+    const hasData = Object.keys(data).length > 0;
+    const text = message({ timestamp, event, ...(hasData ? { data } : {}) });
+    const subject = 'qom-path' in data ? `${event} ${data['qom-path']}` : undefined;
+    for (const client of this.#clients) client.publish({ text, subject });
+  }
+
+  /** Takes no more clients, sends them what waits (briefly), and lets them go. */
+  async close(): Promise<void> {
+    for (const listener of this.#listeners) listener.close();
+    this.#stopListening();
+    this.#source.close();
+    // The command that has ended the machine, `quit`, is still to be answered.
+    await new Promise((resolve) => setImmediate(resolve));
+    await Promise.all(Array.from(this.#endpoints, (endpoint) => endpoint.close()));
+  }
+}
+
+/** The monitor's commands are loaded with the first use: most clients need none. */
+async function humanMonitor(control: MachineControl, line: string): Promise<string> {
+  const [{ CommandTable }, { Session }] = await Promise.all([
+    import('../monitor/command-table.ts'),
+    import('../monitor/session.ts'),
+  ]);
+  return await new Session(control, new CommandTable()).execute(line);
+}

@@ -1,0 +1,85 @@
+import { createServer, isIP, type AddressInfo, type Server, type Socket } from 'node:net';
+import { ConfigError, messageOf } from '../errors.ts';
+import { log } from '../log.ts';
+import type { Listener } from './server.ts';
+
+const logger = log('qmp');
+/** Clients that may wait before somebody serves them, and at any time in the kernel's queue. */
+const BACKLOG = 16;
+
+/** Whether only processes of this host can connect to an address. */
+function isLoopback(address: string): boolean {
+  return address === '::1' || (isIP(address) === 4 && address.startsWith('127.'));
+}
+
+/** A TCP port that accepts clients. */
+export class TcpListener implements Listener {
+  readonly address: string;
+  readonly port: number;
+  readonly #server: Server;
+  /** Clients that came before anybody wanted to serve them. */
+  #waiting: Socket[] = [];
+  #serve: ((socket: Socket) => void) | undefined;
+
+  private constructor(server: Server, { address, port }: AddressInfo) {
+    this.address = address;
+    this.port = port;
+    this.#server = server;
+    server.on('connection', (socket) => this.#accept(socket));
+    server.on('error', (error) => logger.warn({ port }, messageOf(error)));
+  }
+
+  /**
+   * Listens at once; clients that come before `onConnection` wait.
+   *
+   * @param port 0 for any free one
+   * @throws ConfigError when the address or port cannot be had
+   */
+  static async open(host: string, port: number): Promise<TcpListener> {
+    // Half-open: a client that has sent all its commands still gets its answers.
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
+    try {
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen({ host, port, backlog: BACKLOG }, () => {
+          server.off('error', reject);
+          resolve();
+        });
+      });
+    } catch (error) {
+      throw new ConfigError('TCP_PORT', `--qmp tcp:${host}:${port}: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
+    const bound = server.address();
+    if (bound === null || typeof bound === 'string') throw new Error('a TCP server has no port');
+    const listener = new TcpListener(server, bound);
+    const where = { address: listener.address, port: listener.port };
+    if (isLoopback(where.address)) logger.info(where, 'QMP clients may connect');
+    else logger.warn(where, 'whoever reaches this address controls the machine, unasked');
+    return listener;
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#serve !== undefined) {
+      this.#serve(socket);
+      return;
+    }
+    // A client that goes away while it waits must not end the process.
+    socket.on('error', () => socket.destroy());
+    if (this.#waiting.length >= BACKLOG) socket.destroy();
+    else this.#waiting.push(socket);
+  }
+
+  onConnection(serve: (socket: Socket) => void): void {
+    this.#serve = serve;
+    for (const socket of this.#waiting.splice(0)) {
+      if (!socket.destroyed) serve(socket);
+    }
+  }
+
+  close(): void {
+    for (const socket of this.#waiting.splice(0)) socket.destroy();
+    this.#server.close();
+  }
+}
