@@ -6,7 +6,7 @@ COPY package.json package-lock.json binding.gyp ./
 COPY native native
 COPY scripts/build-native.mjs scripts/build-native.mjs
 RUN npm ci --no-audit --no-fund
-COPY tsconfig.json tsconfig.build.json ./
+COPY tsconfig.json tsconfig.build.json rolldown.config.js ./
 COPY src src
 RUN npm run build:ts && npm prune --omit=dev --ignore-scripts
 

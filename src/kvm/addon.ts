@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { packageFile } from '../package-root.ts';
 
 /*
  * The interface of the native addon and the only place that loads it. The addon is mechanism:
@@ -265,7 +266,7 @@ export interface NativeAddon {
 function load(): NativeAddon {
   const require = createRequire(import.meta.url);
   // The addon's own types end here: the interface above is what native/ implements.
-  return require('../../build/Release/tsvmm.node') as NativeAddon;
+  return require(packageFile('build/Release/tsvmm.node')) as NativeAddon;
 }
 
 /** The addon, loaded once. */
