@@ -76,8 +76,12 @@ export class PluggedMemory implements DiscardManager {
     const { backing, prealloc } = this.#options;
     this.#protection?.lift(first, count);
     try {
-      const cleared = backing.clear(first * this.granularity, count * this.granularity);
-      if (prealloc || cleared !== undefined) return this.#prepare(first, count, cleared);
+      const offset = first * this.granularity;
+      const length = count * this.granularity;
+      const cleared = backing.clear(offset, length);
+      const secured = prealloc ? undefined : backing.secure(offset, length);
+      const ready = prealloc || cleared !== undefined || secured !== undefined;
+      if (ready) return this.#prepare(first, count, [cleared, secured]);
       this.#expose(first, count);
     } catch (error) {
       if (this.#protection === undefined) throw error;
@@ -167,12 +171,16 @@ export class PluggedMemory implements DiscardManager {
   }
 
   /** What must be awaited before the guest may see the blocks. */
-  async #prepare(first: number, count: number, cleared: void | Promise<void>): Promise<void> {
+  async #prepare(
+    first: number,
+    count: number,
+    work: readonly (void | Promise<void>)[],
+  ): Promise<void> {
     const { backing, id, prealloc } = this.#options;
     const offset = first * this.granularity;
     const length = count * this.granularity;
     try {
-      await cleared;
+      await Promise.all(work.map((it) => Promise.resolve(it)));
       if (prealloc) await backing.populate(offset, length);
       this.#expose(first, count);
     } catch (error) {
