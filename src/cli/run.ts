@@ -1,4 +1,4 @@
-import { ConfigError, EXIT_CODE, exitCodeOf, messageOf } from '../errors.ts';
+import { ConfigError, EXIT_CODE, exitCodeOf, GuestError, messageOf } from '../errors.ts';
 import { addon } from '../kvm/addon.ts';
 import { isLogLevel, setLogLevel } from '../log.ts';
 import {
@@ -148,6 +148,10 @@ function handleSignals(onSignal: () => void, cleanup: Cleanup): void {
 
 function exitCodeFor(end: MachineEnd): number {
   if (end.kind !== 'failed') return EXIT_CODE.ok;
+  // What the guest did wrong has been told at length when it did.
+  if (!(end.error instanceof GuestError)) {
+    process.stderr.write(`tsvmm: ${messageOf(end.error)}\n`);
+  }
   return exitCodeOf(end.error);
 }
 

@@ -1,7 +1,7 @@
 import type { BackingSpec } from '../memory/backing/spec.ts';
 import { hex } from '../units.ts';
 import type { MemoryBackendInfo, NamedValue, ObjectInfo, ObjectProperty } from './control.ts';
-import { backendPath, isReserved, type MemoryBackend } from './memory-backends.ts';
+import { backendPath, type MemoryBackend } from './memory-backends.ts';
 import { fixed } from './memory-objects.ts';
 
 /** Nodes as they are written: `0-2,5`. */
@@ -34,7 +34,7 @@ function source(spec: BackingSpec): readonly NamedValue[] {
 
 /** What `info memdev` says of a backend. */
 export function backendInfo(backend: MemoryBackend): MemoryBackendInfo {
-  const { id, spec, backing, user } = backend;
+  const { id, spec, backing, reserved, user } = backend;
   const { merge, dump, prealloc, share, policy, hostNodes } = spec;
   const { pageSize, sharedZeropage, frees, discardMethod, populateCanFail } = backing;
   const discard = frees
@@ -47,7 +47,7 @@ export function backendInfo(backend: MemoryBackend): MemoryBackendInfo {
     dump,
     prealloc,
     share,
-    reserve: isReserved(backend),
+    reserve: reserved,
     policy,
     hostNodes: formatNodes(hostNodes),
     more: [
@@ -69,7 +69,7 @@ function property(name: string, value: NamedValue['value']): ObjectProperty {
 
 /** A backend as an object with properties. */
 export function backendObject(backend: MemoryBackend): ObjectInfo {
-  const { id, spec, backing } = backend;
+  const { id, spec, backing, reserved } = backend;
   const own = [...source(spec)];
   if (spec.type === 'memfd') own.push({ name: 'seal', value: spec.seal });
   if (spec.type === 'file') own.push({ name: 'readonly', value: spec.readonly });
@@ -86,7 +86,7 @@ export function backendObject(backend: MemoryBackend): ObjectInfo {
     fixed('policy', 'string', spec.policy),
     fixed('prealloc', 'bool', spec.prealloc),
     fixed('prealloc-threads', 'int', spec.preallocThreads),
-    fixed('reserve', 'bool', isReserved(backend)),
+    fixed('reserve', 'bool', reserved),
     fixed('share', 'bool', spec.share),
     fixed('size', 'size', backing.size),
   ].sort((a, b) => (a.name < b.name ? -1 : 1));

@@ -1,7 +1,7 @@
 import { HostError } from '../errors.ts';
 import { addon, type NativeEventFd } from '../kvm/addon.ts';
 import { plainMemory } from '../memory/backing/anonymous.ts';
-import { plainSpec, type BackingSpec } from '../memory/backing/spec.ts';
+import { plainSpec, reservesOnMap, type BackingSpec } from '../memory/backing/spec.ts';
 import type { Backing } from '../memory/backing.ts';
 import { hex, PAGE_SIZE } from '../units.ts';
 import type { MachineConfig } from './config/machine-config.ts';
@@ -11,6 +11,8 @@ export interface MemoryBackend {
   readonly id: string;
   readonly spec: BackingSpec;
   readonly backing: Backing;
+  /** Whether the host has set it all aside. */
+  readonly reserved: boolean;
   /** Who has it, as `boot memory` or a device's id; absent: nobody. */
   readonly user: string | undefined;
 }
@@ -70,15 +72,23 @@ export class MemoryBackends {
     let number = 0;
     while (this.#backends.some(({ id }) => id === `${prefix}${number}`)) number += 1;
     const id = `${prefix}${number}`;
-    return this.#add({ id, spec: plainSpec(id, size), backing: plainMemory(id, size), user });
+    const backing = plainMemory(id, size);
+    return this.#add({ id, spec: plainSpec(id, size), backing, reserved: false, user });
   }
 
-  /** Calls back when the process touched memory that turned out to be lost. */
+  /** Calls back when memory turns out to be lost: touched by this process, or by what is watched. */
   onLost(callback: (error: HostError) => void): void {
     this.#lost.watch(() => {
       const error = this.lost();
       if (error !== undefined) callback(error);
     });
+    for (const { backing, user } of this.#backends) {
+      if (user === undefined) continue;
+      backing.onLoss(() => {
+        const error = this.trouble();
+        if (error !== undefined) callback(error);
+      });
+    }
   }
 
   /** What memory has been lost so far, if any. */
@@ -113,11 +123,13 @@ export class MemoryBackends {
 
   async #openAll(config: MachineConfig): Promise<void> {
     const { openBacking } = await import('../memory/backing/open.ts');
-    for (const spec of config.memoryBackends) {
-      const reserve = spec.reserve ?? !isSparse(config, spec.id);
-      const resolved = { ...spec, reserve };
-      const backing = openBacking(resolved);
-      this.#add({ id: spec.id, spec: resolved, backing, user: undefined });
+    for (const given of config.memoryBackends) {
+      const spec = { ...given, sparse: isSparse(config, given.id) };
+      const backing = openBacking(spec);
+      const byMap = isReservedByMap(spec, backing);
+      const reserved = byMap || spec.reserve === true;
+      this.#add({ id: spec.id, spec, backing, reserved, user: undefined });
+      if (reserved && !byMap) await backing.secure(0, backing.size);
       if (spec.prealloc) await backing.populate(0, backing.size);
     }
   }
@@ -129,8 +141,8 @@ export class MemoryBackends {
   }
 }
 
-/** What `reserve` came to: the host reserves nothing for files that are shared. */
-export function isReserved({ spec, backing }: MemoryBackend): boolean {
-  if (spec.reserve === false || spec.type === 'devmem') return false;
+/** Whether mapping it set it aside: of a file that is shared, only huge pages are. */
+function isReservedByMap(spec: BackingSpec, backing: Backing): boolean {
+  if (!reservesOnMap(spec) || !backing.populateCanFail) return false;
   return spec.type === 'ram' || !spec.share || backing.pageSize > PAGE_SIZE;
 }

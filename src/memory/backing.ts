@@ -43,6 +43,14 @@ export interface Backing extends BackingTraits {
    * @throws ConfigError when parts of this memory cannot be taken back
    */
   startEmpty(): void;
+  /**
+   * Makes sure that the host has the memory when the guest touches it. Where huge pages or the space
+   * of a file system run out, a guest's access can no longer be refused in good order.
+   * @returns undefined where nothing needs to be done
+   */
+  secure(offset: number, length: number): Promise<void> | undefined;
+  /** Calls back when memory that was there is gone, as when a file is cut short. */
+  onLoss(callback: () => void): void;
   /** Why the host does not give memory now, as far as it can be told: a predicate on the backing. */
   trouble(): string | undefined;
   /** Unmaps. Idempotent. */

@@ -33,6 +33,8 @@ function parseCommon(keys: KeyValues, kind: Kind): Common {
     prealloc: keys.flag('prealloc') ?? false,
     preallocThreads: keys.count('prealloc-threads') ?? 1,
     reserve: keys.flag('reserve'),
+    // Whoever takes it says so.
+    sparse: false,
     thp: keys.flag('thp'),
     merge: keys.flag('merge') ?? false,
     dump: keys.flag('dump') ?? true,
@@ -67,12 +69,10 @@ function checkKind(keys: KeyValues, kind: Kind, common: Common): void {
       'KSM merges private memory of base pages only; leave share and hugetlb off',
     );
   }
-  if (common.reserve === true && share && !huge && type !== 'ram') {
-    keys.refuse('reserve', 'the host reserves nothing for a shared file; see prealloc');
-  }
   if (type === 'devmem') {
     const none = 'does not apply to memory that the kernel does not manage';
     if (common.thp !== undefined) keys.refuse('thp', none);
+    if (common.reserve !== undefined) keys.refuse('reserve', none);
     if (common.policy !== 'default') keys.refuse('policy', none);
   }
 }

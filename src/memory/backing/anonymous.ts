@@ -5,18 +5,19 @@ import type { Backing } from '../backing.ts';
 import { thpSize } from '../thp-size.ts';
 import { AdviceDiscarder } from './discarder.ts';
 import { MappedBacking } from './mapped-backing.ts';
-import { plainSpec, type RamSpec } from './spec.ts';
+import { plainSpec, reservesOnMap, type RamSpec } from './spec.ts';
 
 /** Anonymous memory: nothing is allocated before it is touched. @throws HostError */
 export function openAnonymous(spec: RamSpec): Backing {
-  const { id, size, share, reserve, preallocThreads } = spec;
+  const { id, size, share, preallocThreads } = spec;
+  const reserve = reservesOnMap(spec);
   try {
     const mapping = addon.mapMemory({
       size,
       // Huge pages of the host and of the guest's tables line up only if the mapping does.
       alignment: thpSize(),
       shared: share,
-      noReserve: reserve === false,
+      noReserve: !reserve,
       access: 'read-write',
     });
     return new MappedBacking({
@@ -32,7 +33,7 @@ export function openAnonymous(spec: RamSpec): Backing {
       release: () => undefined,
     });
   } catch (cause) {
-    const what = reserve === false ? 'address space' : 'memory';
+    const what = reserve ? 'memory' : 'address space';
     const message = `memory backend ${id}: cannot reserve ${formatSize(size)} of ${what}: ${messageOf(cause)}`;
     throw new HostError('MAP_FAILED', message, { cause });
   }

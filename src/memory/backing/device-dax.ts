@@ -1,15 +1,11 @@
-import { closeSync, constants, openSync } from 'node:fs';
-import { addon } from '../../kvm/addon.ts';
-import { ConfigError, HostError, messageOf } from '../../errors.ts';
+import { ConfigError } from '../../errors.ts';
 import { formatSize } from '../../units.ts';
 import type { Backing } from '../backing.ts';
-import { thpSize } from '../thp-size.ts';
 import { checkAlign } from './file.ts';
 import type { FileFacts } from './file-facts.ts';
-import { MappedBacking } from './mapped-backing.ts';
+import { mapDevice } from './map-device.ts';
 import { checkPages } from './map-file.ts';
 import type { FileSpec } from './spec.ts';
-import { ZeroingDiscarder } from './zeroing-discarder.ts';
 
 /** What is asked for and has no meaning for memory that is always there, and no page of the kernel's. */
 function checkKeys(spec: FileSpec, device: FileFacts): void {
@@ -21,6 +17,7 @@ function checkKeys(spec: FileSpec, device: FileFacts): void {
   if (!spec.share) refuse('it can only be mapped with share=on');
   if (spec.readonly) refuse('readonly=on: a guest must write to its memory');
   if (spec.thp !== undefined) refuse('thp does not apply to it');
+  if (spec.reserve !== undefined) refuse('all of it is there: reserve does not apply to it');
   if (spec.policy !== 'default') refuse('its memory is where it is: policy does not apply to it');
   if (offset + size > device.size) {
     refuse(
@@ -35,37 +32,6 @@ function checkKeys(spec: FileSpec, device: FileFacts): void {
 /** Memory that the host keeps for whoever maps it: always there, never freed. */
 export function openDeviceDax(spec: FileSpec, device: FileFacts): Backing {
   checkKeys(spec, device);
-  const { id, path, size } = spec;
-  let fd: number | undefined;
-  try {
-    fd = openSync(path, constants.O_RDWR);
-    const mapping = addon.mapMemory({
-      size,
-      alignment: Math.max(thpSize(), device.pageSize, spec.align ?? 0),
-      shared: true,
-      noReserve: true,
-      access: 'read-write',
-      fd,
-      fdOffset: spec.offset,
-      pageSize: device.pageSize,
-    });
-    return new MappedBacking({
-      id,
-      mapping,
-      discarder: new ZeroingDiscarder(mapping),
-      pageSize: device.pageSize,
-      sharedZeropage: false,
-      populateCanFail: false,
-      threads: spec.preallocThreads,
-      mayHoldData: true,
-      trouble: () => undefined,
-      release: () => undefined,
-    });
-  } catch (cause) {
-    const message = `memory backend ${id}: cannot map ${path}: ${messageOf(cause)}`;
-    throw new HostError('MAP_FAILED', message, { cause });
-  } finally {
-    // The mapping keeps the device open.
-    if (fd !== undefined) closeSync(fd);
-  }
+  const { id, path, size, offset, align = 0, preallocThreads: threads } = spec;
+  return mapDevice({ id, path, size, offset, pageSize: device.pageSize, align, threads });
 }

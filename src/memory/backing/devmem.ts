@@ -1,12 +1,9 @@
-import { closeSync, constants, openSync, readFileSync } from 'node:fs';
-import { addon } from '../../kvm/addon.ts';
-import { ConfigError, HostError, messageOf } from '../../errors.ts';
-import { formatSize, hex, PAGE_SIZE } from '../../units.ts';
+import { readFileSync } from 'node:fs';
+import { ConfigError } from '../../errors.ts';
+import { hex, PAGE_SIZE } from '../../units.ts';
 import type { Backing } from '../backing.ts';
-import { thpSize } from '../thp-size.ts';
-import { MappedBacking } from './mapped-backing.ts';
+import { mapDevice } from './map-device.ts';
 import type { DevmemSpec } from './spec.ts';
-import { ZeroingDiscarder } from './zeroing-discarder.ts';
 
 const DEVICE = '/dev/mem';
 
@@ -39,36 +36,7 @@ function checkRange(spec: DevmemSpec): void {
 
 /** Memory that the host's kernel does not know: no page structures, always there, never freed. */
 export function openDevmem(spec: DevmemSpec): Backing {
-  const { id, size, base, preallocThreads } = spec;
   checkRange(spec);
-  let fd: number | undefined;
-  try {
-    fd = openSync(DEVICE, constants.O_RDWR);
-    const mapping = addon.mapMemory({
-      size,
-      alignment: thpSize(),
-      shared: true,
-      noReserve: true,
-      access: 'read-write',
-      fd,
-      fdOffset: base,
-    });
-    return new MappedBacking({
-      id,
-      mapping,
-      discarder: new ZeroingDiscarder(mapping),
-      pageSize: PAGE_SIZE,
-      sharedZeropage: false,
-      populateCanFail: false,
-      threads: preallocThreads,
-      mayHoldData: true,
-      trouble: () => undefined,
-      release: () => undefined,
-    });
-  } catch (cause) {
-    const message = `memory backend ${id}: cannot map ${formatSize(size)} at ${hex(base)} of ${DEVICE}: ${messageOf(cause)}`;
-    throw new HostError('MAP_FAILED', message, { cause });
-  } finally {
-    if (fd !== undefined) closeSync(fd);
-  }
+  const { id, size, base: offset, preallocThreads: threads } = spec;
+  return mapDevice({ id, path: DEVICE, size, offset, pageSize: PAGE_SIZE, align: 0, threads });
 }

@@ -9,8 +9,9 @@ import { adviseMemory } from './advice.ts';
 import { PunchDiscarder } from './discarder.ts';
 import { fileTrouble, type OpenFile } from './file-trouble.ts';
 import { freeHugePages } from './huge-pages.ts';
-import { MappedBacking } from './mapped-backing.ts';
-import type { FileSpec, MemfdSpec } from './spec.ts';
+import { MappedBacking, type BackingParts } from './mapped-backing.ts';
+import { reservesOnMap, type FileSpec, type MemfdSpec } from './spec.ts';
+import { watchFile } from './watch-file.ts';
 
 /** A file that is open and has the right size. */
 export interface PlacedFile extends OpenFile {
@@ -30,9 +31,9 @@ export function checkPages(id: string, key: string, value: number, pageSize: num
 }
 
 function mapFailed(spec: MemfdSpec | FileSpec, file: PlacedFile, cause: unknown): TsvmmError {
-  const { id, size, reserve } = spec;
+  const { id, size } = spec;
   let why = messageOf(cause);
-  if (file.pageSize > PAGE_SIZE && reserve !== false) {
+  if (file.pageSize > PAGE_SIZE && reservesOnMap(spec)) {
     const wanted = size / file.pageSize;
     const free = freeHugePages(file.pageSize);
     const page = formatSize(file.pageSize);
@@ -50,7 +51,7 @@ function mapOpenFile(spec: MemfdSpec | FileSpec, file: PlacedFile): NativeMappin
       size: spec.size,
       alignment: Math.max(thpSize(), file.pageSize, file.align),
       shared: spec.share,
-      noReserve: spec.reserve === false,
+      noReserve: !reservesOnMap(spec),
       access: 'read-write',
       fd: file.fd,
       fdOffset: file.offset,
@@ -66,6 +67,7 @@ export function mapFile(spec: MemfdSpec | FileSpec, file: PlacedFile): Backing {
   const { id, share } = spec;
   const { fd, offset, pageSize, mayHoldData, cannotDiscard } = file;
   let mapping: NativeMapping | undefined;
+  const resources = new Resources(fd);
   try {
     checkPages(id, 'size', spec.size, pageSize);
     mapping = mapOpenFile(spec, file);
@@ -80,22 +82,57 @@ export function mapFile(spec: MemfdSpec | FileSpec, file: PlacedFile): Backing {
       threads: spec.preallocThreads,
       mayHoldData,
       ...(cannotDiscard === undefined ? {} : { cannotDiscard }),
+      secure: securer(spec, file, mapping),
+      watch: (callback) => {
+        if (spec.type === 'file' || !spec.seal) resources.add(watchFile(fd, callback));
+      },
       trouble: () => fileTrouble(file),
-      release: once(() => closeSync(fd)),
+      release: () => resources.close(),
     });
   } catch (error) {
     mapping?.close();
-    closeSync(fd);
+    resources.close();
     throw error;
   }
 }
 
-/** A function that does it the first time only. */
-function once(work: () => void): () => void {
-  let done = false;
-  return () => {
-    if (done) return;
-    done = true;
-    work();
-  };
+/**
+ * What sets memory aside before the guest gets it. A memfd of base pages needs none of that: nothing
+ * limits it but the host's memory itself.
+ */
+function securer(
+  spec: MemfdSpec | FileSpec,
+  file: PlacedFile,
+  mapping: NativeMapping,
+): BackingParts['secure'] {
+  if (spec.reserve === false) return undefined;
+  const { fd, offset: start, pageSize } = file;
+  if (spec.type === 'memfd' && pageSize === PAGE_SIZE && spec.reserve === undefined) {
+    return undefined;
+  }
+  // Pages of a private mapping are the process's own: those of the file would come on top.
+  if (!spec.share) {
+    return (offset, length) => mapping.populate(offset, length, spec.preallocThreads);
+  }
+  return (offset, length) => addon.fallocateAsync(fd, 0, start + offset, length);
+}
+
+/** A descriptor and what else goes with it; closed once. */
+class Resources {
+  #fd: number | undefined;
+  readonly #others: { close(): void }[] = [];
+
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  add(other: { close(): void }): void {
+    this.#others.push(other);
+  }
+
+  close(): void {
+    for (const other of this.#others.splice(0)) other.close();
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+  }
 }

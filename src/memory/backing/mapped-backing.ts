@@ -19,6 +19,10 @@ export interface BackingParts {
   readonly mayHoldData: boolean;
   /** Why it cannot be handed out in parts, where its kind rules that out. */
   readonly cannotDiscard?: string;
+  /** Has the host set memory aside; absent where it cannot run out under the guest. */
+  readonly secure?: ((offset: number, length: number) => Promise<void>) | undefined;
+  /** Calls back when memory may be gone. */
+  readonly watch?: (callback: () => void) => void;
   /** Why the host does not give memory now. */
   readonly trouble: () => string | undefined;
   /** Gives back what is not the mapping. */
@@ -70,15 +74,17 @@ export class MappedBacking implements Backing {
   }
 
   async populate(offset: number, length: number): Promise<void> {
-    const { id, mapping, threads, populateCanFail } = this.#parts;
-    if (!populateCanFail) return;
-    try {
-      await mapping.populate(offset, length, threads);
-    } catch (cause) {
-      const why = this.trouble() ?? messageOf(cause);
-      const message = `memory backend ${id}: cannot allocate ${formatSize(length)}: ${why}`;
-      throw new HostError('NO_MEMORY', message, { cause });
-    }
+    const { mapping, threads, populateCanFail } = this.#parts;
+    if (populateCanFail) await this.#allocate(length, mapping.populate(offset, length, threads));
+  }
+
+  secure(offset: number, length: number): Promise<void> | undefined {
+    const { secure } = this.#parts;
+    return secure && this.#allocate(length, secure(offset, length));
+  }
+
+  onLoss(callback: () => void): void {
+    this.#parts.watch?.(callback);
   }
 
   startEmpty(): void {
@@ -103,5 +109,15 @@ export class MappedBacking implements Backing {
   close(): void {
     this.#parts.mapping.close();
     this.#parts.release();
+  }
+
+  async #allocate(length: number, work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (cause) {
+      const why = this.trouble() ?? messageOf(cause);
+      const message = `memory backend ${this.#parts.id}: cannot allocate ${formatSize(length)}: ${why}`;
+      throw new HostError('NO_MEMORY', message, { cause });
+    }
   }
 }

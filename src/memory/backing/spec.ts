@@ -12,10 +12,12 @@ interface CommonSpec {
   /** Threads that allocate, at most. */
   readonly preallocThreads: number;
   /**
-   * Whether the host sets memory (huge pages, commit charge) aside when it is mapped; absent: it
-   * does, unless a device uses the memory, whose region is mostly empty.
+   * Whether the host sets all of it aside (huge pages, commit charge, file space) when it is mapped.
+   * Absent: where that costs nothing, and of sparse memory each part when it is handed out.
    */
   readonly reserve: boolean | undefined;
+  /** Whether a device hands it out in parts: most of it stays empty. */
+  readonly sparse: boolean;
   /** Transparent huge pages: asked for, refused, or as the kernel is set. */
   readonly thp: boolean | undefined;
   /** Let KSM merge equal pages. */
@@ -71,10 +73,16 @@ export function plainSpec(id: string, size: number): RamSpec {
     prealloc: false,
     preallocThreads: 1,
     reserve: false,
+    sparse: true,
     thp: undefined,
     merge: false,
     dump: true,
     policy: 'default',
     hostNodes: [],
   };
+}
+
+/** Whether mapping it sets it all aside, as far as mapping can. */
+export function reservesOnMap({ reserve, sparse }: BackingSpec): boolean {
+  return reserve ?? !sparse;
 }

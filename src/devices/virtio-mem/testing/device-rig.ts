@@ -66,6 +66,14 @@ export class FailingBacking implements Backing {
     this.inner.startEmpty();
   }
 
+  secure(): Promise<void> | undefined {
+    return undefined;
+  }
+
+  onLoss(): void {
+    // This memory stays.
+  }
+
   trouble(): string | undefined {
     return this.inner.trouble();
   }
