@@ -52,7 +52,8 @@ describe('a reboot', () => {
     const { addr, block } = await vm.agent.initMem();
     const monitor = await vm.monitor();
     for (let round = 0; round < 5; round++) {
-      vm.process.write('bench plug 100000\n');
+      vm.process.write('storm state\n');
+      await vm.serial.expect('storming\n');
       await monitor.command('info memory-devices');
       await monitor.command('system_reset');
       await vm.agent.ready();

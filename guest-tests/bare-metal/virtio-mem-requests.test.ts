@@ -153,8 +153,11 @@ describe('many requests', () => {
   });
 
   it('wrap the 16-bit ring indices', async () => {
-    const { agent } = await boot();
-    expect(await agent.ok('bench state 70000')).toMatch(/^n=70000 /);
+    const { agent, addr } = await boot();
+    const STATE = 3;
+    expect(await agent.ok(`batch ${STATE} ${addr} 1 64 0 1100`)).toBe(
+      `ack=${64 * 1100} nack=0 busy=0 error=0 other=0 ordered=yes`,
+    );
     expect(await agent.ok('unplug-all')).toBe('ack');
   });
 });

@@ -1,5 +1,6 @@
 /* The ring by hand, for requests that no driver would make. */
 #include "commands.h"
+#include "console.h"
 #include "io.h"
 #include "layout.h"
 #include "paging.h"
@@ -93,32 +94,62 @@ static void run_used_irq(const struct words *arguments) {
   print("ok\n");
 }
 
-/* COUNT requests made available together, the addresses STEP apart; are they answered in order? */
-static void run_batch(const struct words *arguments) {
-  struct virtio_device *device = need_ready(current_device());
+/* What came of many requests. */
+struct tally {
+  u64 answers[5]; /* by response type; the last for any other */
+  bool ordered;
+};
+
+/* COUNT requests made available together, the addresses STEP apart. */
+static void send_batch(struct virtio_device *device, struct mem_request request, u64 count,
+                       u64 step, struct tally *tally) {
   struct ring *ring = &device->ring;
-  struct mem_request request = {number_at(arguments, 0), number_at(arguments, 1),
-                                number_at(arguments, 2)};
-  u64 count = number_at(arguments, 3);
-  u64 step = number_at(arguments, 4);
-  u64 answers[5] = {0};
   u16 first = ring->avail_idx;
   u16 old_used = ring->used_idx;
-  bool ordered = true;
-  if (count > ring->size / 2u) fail("more requests than slots", NULL);
   for (u64 i = 0; i < count; i++, request.address += step) {
     make_available(ring, prepare_request(device, i, &request));
   }
   kick_if_wanted(device, first);
   if (!wait_used(device, old_used + count, WAIT_TIMEOUT_MS)) fail("no answer", NULL);
   for (u64 i = 0; i < count; i++) {
-    ordered = ordered && used_entry(ring, old_used + i).id == i * 2;
+    tally->ordered = tally->ordered && used_entry(ring, old_used + i).id == i * 2;
     u16 type = read_response(device, i).type;
-    answers[type < 4 ? type : 4]++;
+    tally->answers[type < 4 ? type : 4]++;
   }
   ring->used_idx = old_used + count;
-  print("ok ack=%u nack=%u busy=%u error=%u other=%u ordered=%s\n", answers[0], answers[1],
-        answers[2], answers[3], answers[4], ordered ? "yes" : "no");
+}
+
+static void run_batch(const struct words *arguments) {
+  struct virtio_device *device = need_ready(current_device());
+  struct mem_request request = {number_at(arguments, 0), number_at(arguments, 1),
+                                number_at(arguments, 2)};
+  u64 count = number_at(arguments, 3);
+  struct tally tally = {.ordered = true};
+  if (count > device->ring.size / 2u) fail("more requests than slots", NULL);
+  for (u64 round = 0; round < number_or(arguments, 5, 1); round++) {
+    send_batch(device, request, count, number_at(arguments, 4), &tally);
+  }
+  print("ok ack=%u nack=%u busy=%u error=%u other=%u ordered=%s\n", tally.answers[0],
+        tally.answers[1], tally.answers[2], tally.answers[3], tally.answers[4],
+        tally.ordered ? "yes" : "no");
+}
+
+/* How many times the console is looked at: that costs an exit. */
+#define STORM_BURST 100
+
+static void run_storm(const struct words *arguments) {
+  struct virtio_device *device = need_ready(current_device());
+  bool kicks = arguments->count > 0 && equal(arguments->word[0], "kick");
+  u64 address = mem_read_config(device).address;
+  u64 count = 0;
+  do {
+    for (int i = 0; i < STORM_BURST; i++, count++) {
+      if (kicks) kick(&device->ring);
+      else mem_request(device, VIRTIO_MEM_REQ_STATE, address, 1);
+    }
+    if (count == STORM_BURST) print("storming\n");
+  } while (!console_pending());
+  print("ok n=%u\n", count);
 }
 
 const struct command ring_commands[] = {
@@ -132,6 +163,7 @@ const struct command ring_commands[] = {
     {"used", run_used, "[TARGET [MS]]: waits for the used index; shows the last element"},
     {"used-irq", run_used_irq, "[off]: ask for an interrupt at the next used buffer"},
     {"wait-status", run_wait_status, "MASK [MS]: waits for bits of the device status"},
-    {"batch", run_batch, "TYPE ADDRESS BLOCKS COUNT STEP: many requests, one kick"},
+    {"batch", run_batch, "TYPE ADDRESS BLOCKS COUNT STEP [ROUNDS]: many requests, one kick"},
+    {"storm", run_storm, "kick|state: says storming, then asks without a pause until there is input"},
     {NULL, NULL, NULL},
 };

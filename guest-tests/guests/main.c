@@ -9,7 +9,7 @@
 #include "platform.h"
 #include "text.h"
 
-#define LINE_SIZE 512
+#define LINE_SIZE COMMAND_LINE_SIZE
 
 extern u8 bss_start[], bss_end[];
 extern u64 trap_vector, trap_error, trap_rip, trap_cr2;
@@ -18,7 +18,7 @@ __attribute__((returns_twice)) int save_point(u64 point[8]);
 __attribute__((noreturn)) void resume_point(u64 point[8]);
 
 static u64 command_point[8];
-static char line[LINE_SIZE];
+static char line[LINE_SIZE], boot_commands[LINE_SIZE];
 
 __attribute__((noreturn)) void fail(const char *text, const char *detail) {
   print("error %s%s%s\n", text, detail == NULL ? "" : " ", detail == NULL ? "" : detail);
@@ -54,7 +54,8 @@ __attribute__((noreturn, used)) void agent_main(void) {
   console_init();
   if (save_point(command_point) == 0) platform_init();
   print("agent ready memory=%u cpus=%u\n", platform.memory_bytes, (u64)platform.cpus);
-  run_boot_commands(platform.command_line);
+  memcpy(boot_commands, platform.command_line, COMMAND_LINE_SIZE);
+  run_boot_commands(boot_commands);
   for (;;) {
     console_read_line(line, sizeof(line), commands_idle);
     if (line[0] != 0) run_line(line);
