@@ -30,7 +30,7 @@ static bool checksum_ok(u64 address, u64 length) {
 }
 
 /* ACPI 6.5 §5.2.12: entries of type and length; type 0 is a local APIC. */
-static void read_madt(const struct acpi_table *table) {
+static void read_madt(const struct acpi_table* table) {
   for (u64 at = table->address + 44; at < table->address + table->length; at += read8(at + 1)) {
     if (read8(at + 1) == 0) return;
     bool enabled = (read32(at + 4) & 1) != 0;
@@ -42,9 +42,9 @@ static void read_madt(const struct acpi_table *table) {
 
 static void add_table(u64 address) {
   if (platform.table_count == MAX_TABLES) return;
-  struct acpi_table *table = &platform.tables[platform.table_count++];
+  struct acpi_table* table = &platform.tables[platform.table_count++];
   map(address, 8);
-  memcpy(table->signature, (void *)address, 4);
+  memcpy(table->signature, (void*)address, 4);
   table->address = address;
   table->length = read32(address + 4);
   table->checksum_ok = checksum_ok(address, table->length);
@@ -63,8 +63,8 @@ void acpi_init(u64 rsdp) {
   map(rsdp, 36);
   bool extended = read8(rsdp + 15) >= 2;
   platform.rsdp = rsdp;
-  platform.rsdp_ok = read64(rsdp) == 0x2052545020445352 /* "RSD PTR " */ &&
-                     checksum_ok(rsdp, 20) && (!extended || checksum_ok(rsdp, 36));
+  platform.rsdp_ok = read64(rsdp) == 0x2052545020445352 /* "RSD PTR " */ && checksum_ok(rsdp, 20) &&
+                     (!extended || checksum_ok(rsdp, 36));
   u64 root = extended ? read64(rsdp + 24) : read32(rsdp + 16);
   u32 entry_size = extended ? 8 : 4;
   map(root, 36);
@@ -73,9 +73,9 @@ void acpi_init(u64 rsdp) {
   }
 }
 
-static void read_memory_map(const struct start_info *info) {
+static void read_memory_map(const struct start_info* info) {
   map(info->memory_map, info->memory_map_entries * sizeof(struct memory_map_entry));
-  const struct memory_map_entry *entry = (const void *)info->memory_map;
+  const struct memory_map_entry* entry = (const void*)info->memory_map;
   for (u32 i = 0; i < info->memory_map_entries; i++) {
     if (entry[i].type == MEMORY_RAM) platform.memory_bytes += entry[i].size;
   }
@@ -83,11 +83,11 @@ static void read_memory_map(const struct start_info *info) {
 
 void platform_init(void) {
   map(start_info_gpa, sizeof(struct start_info));
-  const struct start_info *info = (const void *)start_info_gpa;
+  const struct start_info* info = (const void*)start_info_gpa;
   if (info->magic != START_INFO_MAGIC) return;
   if (info->command_line != 0) {
     map(info->command_line, COMMAND_LINE_SIZE);
-    const char *text = (const void *)info->command_line;
+    const char* text = (const void*)info->command_line;
     for (u32 i = 0; i < COMMAND_LINE_SIZE - 1 && text[i] != 0; i++) {
       platform.command_line[i] = text[i];
     }

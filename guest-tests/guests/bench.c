@@ -4,7 +4,7 @@
 #include "layout.h"
 #include "virtio_mem.h"
 
-static u64 *const samples = (u64 *)SAMPLES_BASE;
+static u64* const samples = (u64*)SAMPLES_BASE;
 
 static void sift_down(u64 root, u64 count) {
   for (;;) {
@@ -46,7 +46,7 @@ static void be_silent(u64 ticks) {
   while (rdtsc() < end) cpu_pause();
 }
 
-static u64 timed_request(struct virtio_device *device, u16 type, u64 address, u16 blocks) {
+static u64 timed_request(struct virtio_device* device, u16 type, u64 address, u16 blocks) {
   u64 start = rdtsc();
   struct mem_response response = mem_request(device, type, address, blocks);
   u64 ticks = rdtsc() - start;
@@ -55,12 +55,12 @@ static u64 timed_request(struct virtio_device *device, u16 type, u64 address, u1
 }
 
 struct bench {
-  struct virtio_device *device;
+  struct virtio_device* device;
   struct mem_config config;
   u64 count, silence_ticks;
 };
 
-static struct bench bench_of(const struct words *arguments) {
+static struct bench bench_of(const struct words* arguments) {
   struct bench bench = {.device = need_ready(current_device())};
   bench.config = mem_read_config(bench.device);
   bench.count = min_u64(number_or(arguments, 0, 1000), SAMPLES_MAX);
@@ -72,7 +72,7 @@ static struct bench bench_of(const struct words *arguments) {
  * Plugs or unplugs (`timed`) single blocks one after the other, and does the opposite untimed when
  * there are no more. The first block stays plugged, so that no memslot comes and goes.
  */
-static void run_blocks(const struct words *arguments, u16 timed) {
+static void run_blocks(const struct words* arguments, u16 timed) {
   struct bench bench = bench_of(arguments);
   u64 block = bench.config.block_size;
   u64 first = bench.config.address + block;
@@ -95,12 +95,12 @@ static void run_blocks(const struct words *arguments, u16 timed) {
   report(bench.count);
 }
 
-static void run_plug(const struct words *arguments) { run_blocks(arguments, VIRTIO_MEM_REQ_PLUG); }
-static void run_unplug(const struct words *arguments) {
+static void run_plug(const struct words* arguments) { run_blocks(arguments, VIRTIO_MEM_REQ_PLUG); }
+static void run_unplug(const struct words* arguments) {
   run_blocks(arguments, VIRTIO_MEM_REQ_UNPLUG);
 }
 
-static void run_state(const struct words *arguments) {
+static void run_state(const struct words* arguments) {
   struct bench bench = bench_of(arguments);
   if (bench.config.usable_size == 0) fail("needs a requested size", NULL);
   for (u64 i = 0; i < bench.count; i++) {
@@ -111,7 +111,7 @@ static void run_state(const struct words *arguments) {
 }
 
 /* The doorbell alone, with nothing new in the ring. */
-static void run_kick(const struct words *arguments) {
+static void run_kick(const struct words* arguments) {
   struct bench bench = bench_of(arguments);
   for (u64 i = 0; i < bench.count; i++) {
     be_silent(bench.silence_ticks);
@@ -123,7 +123,7 @@ static void run_kick(const struct words *arguments) {
 }
 
 /* Requests of 64 blocks each until plugged = requested, or COUNT of them. */
-static void run_plug64(const struct words *arguments) {
+static void run_plug64(const struct words* arguments) {
   struct bench bench = bench_of(arguments);
   u64 step = 64 * bench.config.block_size;
   u64 count = min_u64(number_or(arguments, 0, SAMPLES_MAX), bench.config.requested_size / step);
@@ -136,7 +136,7 @@ static void run_plug64(const struct words *arguments) {
   report(count);
 }
 
-static void run_unplug_all(const struct words *arguments) {
+static void run_unplug_all(const struct words* arguments) {
   struct bench bench = bench_of(arguments);
   samples[0] = timed_request(bench.device, VIRTIO_MEM_REQ_UNPLUG_ALL, 0, 0);
   report(1);

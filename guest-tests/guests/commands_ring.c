@@ -8,18 +8,18 @@
 
 #define WAIT_TIMEOUT_MS 30000
 
-static struct ring *current_ring(void) { return &need_ready(current_device())->ring; }
+static struct ring* current_ring(void) { return &need_ready(current_device())->ring; }
 
-static void run_ring(const struct words *arguments) {
+static void run_ring(const struct words* arguments) {
   (void)arguments;
-  struct virtio_device *device = need_ready(current_device());
-  const struct ring *ring = &device->ring;
+  struct virtio_device* device = need_ready(current_device());
+  const struct ring* ring = &device->ring;
   print("ok size=%u desc=%x avail=%x used=%x request=%x response=%x avail-idx=%u used-idx=%u\n",
         (u64)ring->size, ring->desc, ring->avail, ring->used, request_buffer(device, 0),
         response_buffer(device, 0), (u64)ring->avail_idx, (u64)used_index(ring));
 }
 
-static void run_desc(const struct words *arguments) {
+static void run_desc(const struct words* arguments) {
   struct descriptor value = {number_at(arguments, 1), number_at(arguments, 2),
                              number_at(arguments, 3), number_at(arguments, 4)};
   struct ring table = *current_ring();
@@ -28,32 +28,32 @@ static void run_desc(const struct words *arguments) {
   print("ok\n");
 }
 
-static void run_request(const struct words *arguments) {
+static void run_request(const struct words* arguments) {
   struct mem_request request = {number_at(arguments, 1), number_at(arguments, 2),
                                 number_at(arguments, 3)};
-  struct virtio_device *device = need_ready(current_device());
+  struct virtio_device* device = need_ready(current_device());
   print("ok head=%u\n", (u64)prepare_request(device, number_at(arguments, 0), &request));
 }
 
-static void run_response(const struct words *arguments) {
+static void run_response(const struct words* arguments) {
   struct mem_response response = read_response(current_device(), number_at(arguments, 0));
   print("ok type=%u state=%u\n", (u64)response.type, (u64)response.state);
 }
 
-static void run_avail(const struct words *arguments) {
-  struct ring *ring = current_ring();
+static void run_avail(const struct words* arguments) {
+  struct ring* ring = current_ring();
   for (int i = 0; i < arguments->count; i++) make_available(ring, number_at(arguments, i));
   print("ok idx=%u\n", (u64)ring->avail_idx);
 }
 
-static void run_avail_idx(const struct words *arguments) {
-  struct ring *ring = current_ring();
+static void run_avail_idx(const struct words* arguments) {
+  struct ring* ring = current_ring();
   ring->avail_idx = number_at(arguments, 0);
   write16(ring->avail + 2, ring->avail_idx);
   print("ok\n");
 }
 
-static void run_kick(const struct words *arguments) {
+static void run_kick(const struct words* arguments) {
   kick(current_ring());
   if (arguments->count > 0) {
     for (u64 i = 1; i < number_at(arguments, 0); i++) kick(current_ring());
@@ -62,9 +62,9 @@ static void run_kick(const struct words *arguments) {
 }
 
 /* Waits until the used index is TARGET, then shows the last element. */
-static void run_used(const struct words *arguments) {
-  struct virtio_device *device = need_ready(current_device());
-  struct ring *ring = &device->ring;
+static void run_used(const struct words* arguments) {
+  struct virtio_device* device = need_ready(current_device());
+  struct ring* ring = &device->ring;
   if (arguments->count > 0) {
     u64 timeout = number_or(arguments, 1, WAIT_TIMEOUT_MS);
     bool done = wait_used(device, number_at(arguments, 0), timeout);
@@ -78,8 +78,8 @@ static void run_used(const struct words *arguments) {
         (u64)virtio_status(device));
 }
 
-static void run_wait_status(const struct words *arguments) {
-  struct virtio_device *device = current_device();
+static void run_wait_status(const struct words* arguments) {
+  struct virtio_device* device = current_device();
   u8 mask = number_at(arguments, 0);
   u64 end = rdtsc() + number_or(arguments, 1, WAIT_TIMEOUT_MS) * tsc_per_ms();
   while ((virtio_status(device) & mask) != mask) {
@@ -88,7 +88,7 @@ static void run_wait_status(const struct words *arguments) {
   print("ok %x\n", (u64)virtio_status(device));
 }
 
-static void run_used_irq(const struct words *arguments) {
+static void run_used_irq(const struct words* arguments) {
   bool wanted = arguments->count == 0 || !equal(arguments->word[0], "off");
   want_used_interrupt(need_ready(current_device()), wanted);
   print("ok\n");
@@ -101,9 +101,9 @@ struct tally {
 };
 
 /* COUNT requests made available together, the addresses STEP apart. */
-static void send_batch(struct virtio_device *device, struct mem_request request, u64 count,
-                       u64 step, struct tally *tally) {
-  struct ring *ring = &device->ring;
+static void send_batch(struct virtio_device* device, struct mem_request request, u64 count,
+                       u64 step, struct tally* tally) {
+  struct ring* ring = &device->ring;
   u16 first = ring->avail_idx;
   u16 old_used = ring->used_idx;
   for (u64 i = 0; i < count; i++, request.address += step) {
@@ -119,8 +119,8 @@ static void send_batch(struct virtio_device *device, struct mem_request request,
   ring->used_idx = old_used + count;
 }
 
-static void run_batch(const struct words *arguments) {
-  struct virtio_device *device = need_ready(current_device());
+static void run_batch(const struct words* arguments) {
+  struct virtio_device* device = need_ready(current_device());
   struct mem_request request = {number_at(arguments, 0), number_at(arguments, 1),
                                 number_at(arguments, 2)};
   u64 count = number_at(arguments, 3);
@@ -137,15 +137,17 @@ static void run_batch(const struct words *arguments) {
 /* How many times the console is looked at: that costs an exit. */
 #define STORM_BURST 100
 
-static void run_storm(const struct words *arguments) {
-  struct virtio_device *device = need_ready(current_device());
+static void run_storm(const struct words* arguments) {
+  struct virtio_device* device = need_ready(current_device());
   bool kicks = arguments->count > 0 && equal(arguments->word[0], "kick");
   u64 address = mem_read_config(device).address;
   u64 count = 0;
   do {
     for (int i = 0; i < STORM_BURST; i++, count++) {
-      if (kicks) kick(&device->ring);
-      else mem_request(device, VIRTIO_MEM_REQ_STATE, address, 1);
+      if (kicks)
+        kick(&device->ring);
+      else
+        mem_request(device, VIRTIO_MEM_REQ_STATE, address, 1);
     }
     if (count == STORM_BURST) print("storming\n");
   } while (!console_pending());
@@ -164,6 +166,7 @@ const struct command ring_commands[] = {
     {"used-irq", run_used_irq, "[off]: ask for an interrupt at the next used buffer"},
     {"wait-status", run_wait_status, "MASK [MS]: waits for bits of the device status"},
     {"batch", run_batch, "TYPE ADDRESS BLOCKS COUNT STEP [ROUNDS]: many requests, one kick"},
-    {"storm", run_storm, "kick|state: says storming, then asks without a pause until there is input"},
+    {"storm", run_storm,
+     "kick|state: says storming, then asks without a pause until there is input"},
     {NULL, NULL, NULL},
 };

@@ -1,4 +1,5 @@
 #include "console.h"
+
 #include "interrupts.h"
 #include "io.h"
 #include "layout.h"
@@ -40,7 +41,7 @@ void console_put(char c) {
 
 bool console_pending(void) { return (in8(LINE_STATUS) & DATA_READY) != 0; }
 
-void console_read_line(char *line, u32 size, void (*idle)(void)) {
+void console_read_line(char* line, u32 size, void (*idle)(void)) {
   u32 length = 0;
   for (;;) {
     u32 seen = interrupts_seen();

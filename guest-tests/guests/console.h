@@ -11,6 +11,6 @@ void console_put(char c);
  * Waits for a line and stores it without its end; longer lines are cut. `idle` is called whenever
  * there is nothing to read, before the CPU halts until the next interrupt; it may be NULL.
  */
-void console_read_line(char *line, u32 size, void (*idle)(void));
+void console_read_line(char* line, u32 size, void (*idle)(void));
 /* Has a character been received that nobody has read? */
 bool console_pending(void);

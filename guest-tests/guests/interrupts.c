@@ -1,4 +1,5 @@
 #include "interrupts.h"
+
 #include "io.h"
 #include "layout.h"
 #include "paging.h"
@@ -28,15 +29,15 @@ void cpl0_enable_interrupts(void), cpl0_wait(void), cpl0_cpuid(void);
 #define INTERRUPT_GATE 0x8e00
 #define UNDEFINED_OPCODE 6
 
-static void set_gate(int vector, const u8 *handler) {
+static void set_gate(int vector, const u8* handler) {
   u64 offset = (u64)handler;
   idt[vector] = (struct gate){(u16)offset, KERNEL_CODE, INTERRUPT_GATE, (u16)(offset >> 16), 0, 0};
 }
 
 static void tss_init(void) {
   memset(tss, 0, 104 + 8192);
-  *(u64 *)(tss + 4) = (u64)kernel_stack_top; /* rsp0 */
-  *(u16 *)(tss + 102) = 104;                 /* I/O bitmap: all zero permits every port */
+  *(u64*)(tss + 4) = (u64)kernel_stack_top; /* rsp0 */
+  *(u16*)(tss + 102) = 104;                 /* I/O bitmap: all zero permits every port */
   tss[104 + 8192] = 0xff;
 }
 

@@ -2,9 +2,15 @@
 #pragma once
 #include "types.h"
 
-static inline void out8(u16 port, u8 value) { __asm__ volatile("outb %0, %1" ::"a"(value), "Nd"(port)); }
-static inline void out16(u16 port, u16 value) { __asm__ volatile("outw %0, %1" ::"a"(value), "Nd"(port)); }
-static inline void out32(u16 port, u32 value) { __asm__ volatile("outl %0, %1" ::"a"(value), "Nd"(port)); }
+static inline void out8(u16 port, u8 value) {
+  __asm__ volatile("outb %0, %1" ::"a"(value), "Nd"(port));
+}
+static inline void out16(u16 port, u16 value) {
+  __asm__ volatile("outw %0, %1" ::"a"(value), "Nd"(port));
+}
+static inline void out32(u16 port, u32 value) {
+  __asm__ volatile("outl %0, %1" ::"a"(value), "Nd"(port));
+}
 
 static inline u8 in8(u16 port) {
   u8 value;
@@ -49,10 +55,18 @@ static inline u64 read64(u64 address) {
   return value;
 }
 
-static inline void write8(u64 address, u8 value) { __asm__ volatile("movb %0, (%1)" ::"q"(value), "r"(address) : "memory"); }
-static inline void write16(u64 address, u16 value) { __asm__ volatile("movw %0, (%1)" ::"r"(value), "r"(address) : "memory"); }
-static inline void write32(u64 address, u32 value) { __asm__ volatile("movl %0, (%1)" ::"r"(value), "r"(address) : "memory"); }
-static inline void write64(u64 address, u64 value) { __asm__ volatile("movq %0, (%1)" ::"r"(value), "r"(address) : "memory"); }
+static inline void write8(u64 address, u8 value) {
+  __asm__ volatile("movb %0, (%1)" ::"q"(value), "r"(address) : "memory");
+}
+static inline void write16(u64 address, u16 value) {
+  __asm__ volatile("movw %0, (%1)" ::"r"(value), "r"(address) : "memory");
+}
+static inline void write32(u64 address, u32 value) {
+  __asm__ volatile("movl %0, (%1)" ::"r"(value), "r"(address) : "memory");
+}
+static inline void write64(u64 address, u64 value) {
+  __asm__ volatile("movq %0, (%1)" ::"r"(value), "r"(address) : "memory");
+}
 
 static inline u64 rdtsc(void) {
   u32 low, high;

@@ -20,7 +20,7 @@ __attribute__((noreturn)) void resume_point(u64 point[8]);
 static u64 command_point[8];
 static char line[LINE_SIZE], boot_commands[LINE_SIZE];
 
-__attribute__((noreturn)) void fail(const char *text, const char *detail) {
+__attribute__((noreturn)) void fail(const char* text, const char* detail) {
   print("error %s%s%s\n", text, detail == NULL ? "" : " ", detail == NULL ? "" : detail);
   resume_point(command_point);
 }
@@ -31,14 +31,14 @@ __attribute__((noreturn, used)) void exception_entry(void) {
   resume_point(command_point);
 }
 
-static void run_line(char *text) {
+static void run_line(char* text) {
   if (save_point(command_point) == 0) command_run(text);
 }
 
 /* Commands on the kernel command line, separated by semicolons, run before the first prompt. */
-static void run_boot_commands(char *text) {
+static void run_boot_commands(char* text) {
   while (*text != 0) {
-    char *end = text;
+    char* end = text;
     while (*end != 0 && *end != ';') end++;
     char more = *end;
     *end = 0;

@@ -1,4 +1,5 @@
 #include "pci.h"
+
 #include "io.h"
 #include "layout.h"
 #include "paging.h"
@@ -17,7 +18,8 @@ void pci_use_ecam(bool ecam) {
 }
 
 static u64 ecam_address(struct pci_address at, u16 offset) {
-  u64 address = platform.ecam_base + ((u64)at.bus << 20 | at.device << 15 | at.function << 12) + offset;
+  u64 address =
+      platform.ecam_base + ((u64)at.bus << 20 | at.device << 15 | at.function << 12) + offset;
   map(address, 4);
   return address;
 }
@@ -51,7 +53,7 @@ void pci_write(struct pci_address at, u16 offset, u8 size, u32 value) {
   if (size == 4) out32(port, value);
 }
 
-bool pci_scan(bool (*visit)(struct pci_address at, void *context), void *context) {
+bool pci_scan(bool (*visit)(struct pci_address at, void* context), void* context) {
   for (u8 device = 0; device < 32; device++) {
     for (u8 function = 0; function < 8; function++) {
       struct pci_address at = {0, device, function};

@@ -13,9 +13,10 @@ u32 pci_read(struct pci_address at, u16 offset, u8 size);
 void pci_write(struct pci_address at, u16 offset, u8 size, u32 value);
 
 /* Calls `visit` for every function of bus 0; stops and answers true when `visit` does. */
-bool pci_scan(bool (*visit)(struct pci_address at, void *context), void *context);
+bool pci_scan(bool (*visit)(struct pci_address at, void* context), void* context);
 
-/* Offset of the next capability with this id after `previous` (0: the first); 0 when there is none. */
+/* Offset of the next capability with this id after `previous` (0: the first); 0 when there is none.
+ */
 u8 pci_capability(struct pci_address at, u8 id, u8 previous);
 
 /* Address of a memory BAR; places it first when nobody has. 0 when it is not a memory BAR. */

@@ -14,13 +14,13 @@ struct acpi_table {
 
 struct platform {
   char command_line[COMMAND_LINE_SIZE];
-  u64 memory_bytes;  /* RAM in the memory map */
+  u64 memory_bytes; /* RAM in the memory map */
   u64 initrd, initrd_length;
   u64 rsdp;
   bool rsdp_ok;
   u32 cpus;
   u8 apic_ids[16];
-  u64 ecam_base;     /* 0 when there is no MCFG */
+  u64 ecam_base; /* 0 when there is no MCFG */
   u16 pm1_control, pm_timer;
   u32 table_count;
   struct acpi_table tables[MAX_TABLES];

@@ -13,7 +13,7 @@ static void wait_forever(void) {
   for (;;) wait_for_interrupt(interrupts_seen());
 }
 
-static void run_poweroff(const struct words *arguments) {
+static void run_poweroff(const struct words* arguments) {
   u16 port = platform.pm1_control != 0 ? platform.pm1_control : PM1_CONTROL;
   (void)arguments;
   print("ok\n");
@@ -25,7 +25,7 @@ static void run_poweroff(const struct words *arguments) {
 /* ACPI 6.5 §4.8.3.6: the reset register of the FADT, when it is a port. */
 static void acpi_reset(void) {
   for (u32 i = 0; i < platform.table_count; i++) {
-    const struct acpi_table *table = &platform.tables[i];
+    const struct acpi_table* table = &platform.tables[i];
     if (!equal(table->signature, "FACP") || table->length < 129) continue;
     bool supported = (read32(table->address + 112) & 1 << 10) != 0;
     if (!supported || read8(table->address + 116) != 1) fail("no reset port in the FADT", NULL);
@@ -36,8 +36,8 @@ static void acpi_reset(void) {
   fail("no FADT", NULL);
 }
 
-static void run_reboot(const struct words *arguments) {
-  const char *way = arguments->count > 0 ? arguments->word[0] : "cf9";
+static void run_reboot(const struct words* arguments) {
+  const char* way = arguments->count > 0 ? arguments->word[0] : "cf9";
   if (equal(way, "acpi")) acpi_reset();
   bool known = equal(way, "cf9") || equal(way, "i8042") || equal(way, "triple");
   if (!known) fail("reboot by cf9, i8042, acpi or triple, not", way);
@@ -52,7 +52,7 @@ static void run_reboot(const struct words *arguments) {
 }
 
 /* With interrupts masked nothing wakes the CPU but a reset. */
-static void run_halt(const struct words *arguments) {
+static void run_halt(const struct words* arguments) {
   (void)arguments;
   print("ok\n");
   out8(0x3f9, 0);

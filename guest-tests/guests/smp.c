@@ -29,10 +29,10 @@ static void send_to_others(u32 command) {
   }
 }
 
-static void run_start(const struct words *arguments) {
+static void run_start(const struct words* arguments) {
   (void)arguments;
   if (cpus_online == 1) {
-    memcpy((void *)TRAMPOLINE_BASE, trampoline, trampoline_end - trampoline);
+    memcpy((void*)TRAMPOLINE_BASE, trampoline, trampoline_end - trampoline);
     send_to_others(ICR_INIT);
     pause_ms(10);
     send_to_others(ICR_STARTUP | TRAMPOLINE_BASE >> 12);
@@ -52,7 +52,7 @@ __attribute__((noreturn, used)) void smp_worker(void) {
   }
 }
 
-static void run_touch(const struct words *arguments) {
+static void run_touch(const struct words* arguments) {
   u64 address = number_at(arguments, 0);
   u64 length = number_at(arguments, 1);
   if (cpus_online < 2) fail("smp start first", NULL);
@@ -64,7 +64,7 @@ static void run_touch(const struct words *arguments) {
   print("ok\n");
 }
 
-static void run_rounds(const struct words *arguments) {
+static void run_rounds(const struct words* arguments) {
   (void)arguments;
   print("ok %u\n", rounds);
 }

@@ -1,4 +1,5 @@
 #include "virtio.h"
+
 #include "io.h"
 
 /* §2.7.6, §2.7.8: avail and used ring are flags, idx, then elements; an event index ends each. */
@@ -12,30 +13,32 @@
 #define PIT_HZ 1193182
 #define CALIBRATION_MS 50
 
-u8 virtio_status(const struct virtio_device *device) { return read8(device->common + COMMON_STATUS); }
-
-void set_descriptor(const struct ring *ring, u16 index, struct descriptor value) {
-  *(volatile struct descriptor *)(ring->desc + 16UL * index) = value;
+u8 virtio_status(const struct virtio_device* device) {
+  return read8(device->common + COMMON_STATUS);
 }
 
-u16 used_index(const struct ring *ring) { return read16(ring->used + 2); }
+void set_descriptor(const struct ring* ring, u16 index, struct descriptor value) {
+  *(volatile struct descriptor*)(ring->desc + 16UL * index) = value;
+}
 
-struct used_element used_entry(const struct ring *ring, u16 index) {
+u16 used_index(const struct ring* ring) { return read16(ring->used + 2); }
+
+struct used_element used_entry(const struct ring* ring, u16 index) {
   u64 entry = USED_ENTRY(ring, index);
   return (struct used_element){read32(entry), read32(entry + 4)};
 }
 
-void make_available(struct ring *ring, u16 head) {
+void make_available(struct ring* ring, u16 head) {
   write16(AVAIL_ENTRY(ring, ring->avail_idx), head);
   ring->avail_idx++;
   write16(ring->avail + 2, ring->avail_idx);
   memory_barrier(); /* the index must be out before the event index is read */
 }
 
-void kick(const struct ring *ring) { write16(ring->notify, 0); }
+void kick(const struct ring* ring) { write16(ring->notify, 0); }
 
-void kick_if_wanted(const struct virtio_device *device, u16 old_idx) {
-  const struct ring *ring = &device->ring;
+void kick_if_wanted(const struct virtio_device* device, u16 old_idx) {
+  const struct ring* ring = &device->ring;
   bool wanted;
   if ((device->features & F_EVENT_IDX) != 0) {
     u16 event = read16(AVAIL_EVENT(ring));
@@ -46,8 +49,8 @@ void kick_if_wanted(const struct virtio_device *device, u16 old_idx) {
   if (wanted) kick(ring);
 }
 
-void want_used_interrupt(const struct virtio_device *device, bool wanted) {
-  const struct ring *ring = &device->ring;
+void want_used_interrupt(const struct virtio_device* device, bool wanted) {
+  const struct ring* ring = &device->ring;
   if ((device->features & F_EVENT_IDX) != 0) {
     /* An event index that is half the counter away does not come up. */
     write16(USED_EVENT(ring), wanted ? ring->used_idx : (u16)(ring->used_idx + 0x8000));
@@ -57,8 +60,8 @@ void want_used_interrupt(const struct virtio_device *device, bool wanted) {
   memory_barrier();
 }
 
-bool wait_used(struct virtio_device *device, u16 target, u64 timeout_ms) {
-  struct ring *ring = &device->ring;
+bool wait_used(struct virtio_device* device, u16 target, u64 timeout_ms) {
+  struct ring* ring = &device->ring;
   u64 start = rdtsc();
   u64 next_look = 0;
   for (u64 spins = 1;; spins++) {

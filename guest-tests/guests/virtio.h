@@ -56,7 +56,7 @@ struct used_element {
 struct ring {
   u16 size;
   u64 desc, avail, used;
-  u64 notify; /* register */
+  u64 notify;              /* register */
   u16 avail_idx, used_idx; /* what the driver has made available, and has seen used */
 };
 
@@ -71,7 +71,7 @@ struct virtio_device {
   u8 pci_access; /* offset of the PCI configuration access capability, or 0 */
   u64 features;
   enum irq_mode irq;
-  bool indirect; /* send requests through an indirect table */
+  bool indirect;    /* send requests through an indirect table */
   struct ring ring; /* queue 0 */
 };
 
@@ -81,32 +81,32 @@ extern u32 device_count;
 /* virtio_setup.c: fills `devices` from PCI. */
 void virtio_find(void);
 /* Resets and negotiates; 0, or the text of what the device refused. */
-const char *virtio_negotiate(struct virtio_device *device, u64 features);
-u64 virtio_offered(struct virtio_device *device);
-void virtio_setup_irq(struct virtio_device *device, enum irq_mode mode);
-void virtio_setup_ring(struct virtio_device *device, const struct ring *ring);
-void virtio_driver_ok(struct virtio_device *device);
-struct ring default_ring(const struct virtio_device *device);
-u32 device_index(const struct virtio_device *device);
+const char* virtio_negotiate(struct virtio_device* device, u64 features);
+u64 virtio_offered(struct virtio_device* device);
+void virtio_setup_irq(struct virtio_device* device, enum irq_mode mode);
+void virtio_setup_ring(struct virtio_device* device, const struct ring* ring);
+void virtio_driver_ok(struct virtio_device* device);
+struct ring default_ring(const struct virtio_device* device);
+u32 device_index(const struct virtio_device* device);
 
 /* virtio.c: the queue. */
-u8 virtio_status(const struct virtio_device *device);
-void set_descriptor(const struct ring *ring, u16 index, struct descriptor value);
-u16 used_index(const struct ring *ring);
-struct used_element used_entry(const struct ring *ring, u16 index);
+u8 virtio_status(const struct virtio_device* device);
+void set_descriptor(const struct ring* ring, u16 index, struct descriptor value);
+u16 used_index(const struct ring* ring);
+struct used_element used_entry(const struct ring* ring, u16 index);
 /* Puts a head on the avail ring; the device sees it at once. */
-void make_available(struct ring *ring, u16 head);
+void make_available(struct ring* ring, u16 head);
 /* Notifies the device if it wants to know of what came since `old_idx` (§2.7.10). */
-void kick_if_wanted(const struct virtio_device *device, u16 old_idx);
-void kick(const struct ring *ring);
+void kick_if_wanted(const struct virtio_device* device, u16 old_idx);
+void kick(const struct ring* ring);
 /* Should the device interrupt when it has used a buffer? Polling drivers say no. */
-void want_used_interrupt(const struct virtio_device *device, bool wanted);
+void want_used_interrupt(const struct virtio_device* device, bool wanted);
 
 /*
  * Polls until the used index reaches `target`. false after `timeout_ms`, or when the device says
  * NEEDS_RESET meanwhile.
  */
-bool wait_used(struct virtio_device *device, u16 target, u64 timeout_ms);
+bool wait_used(struct virtio_device* device, u16 target, u64 timeout_ms);
 
 /* Time-stamp counts in a millisecond, measured once with the PIT. */
 u64 tsc_per_ms(void);

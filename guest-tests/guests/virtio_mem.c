@@ -1,4 +1,5 @@
 #include "virtio_mem.h"
+
 #include "io.h"
 #include "layout.h"
 #include "text.h"
@@ -11,14 +12,14 @@
 #define FOLLOW_BLOCKS 64
 #define FOLLOW_NACKS 100
 
-struct virtio_device *need_ready(struct virtio_device *device) {
+struct virtio_device* need_ready(struct virtio_device* device) {
   if (device->ring.size == 0) fail("virtio init first", NULL);
   return device;
 }
 
 static u64 read_le64(u64 address) { return read32(address) | (u64)read32(address + 4) << 32; }
 
-struct mem_config mem_read_config(struct virtio_device *device) {
+struct mem_config mem_read_config(struct virtio_device* device) {
   struct mem_config config;
   u8 generation;
   do {
@@ -36,19 +37,19 @@ struct mem_config mem_read_config(struct virtio_device *device) {
   return config;
 }
 
-static u64 area(const struct virtio_device *device) {
+static u64 area(const struct virtio_device* device) {
   return RINGS_BASE + device_index(device) * RING_AREA_SIZE;
 }
 
-u64 request_buffer(const struct virtio_device *device, u32 slot) {
+u64 request_buffer(const struct virtio_device* device, u32 slot) {
   return area(device) + BUFFERS_OFFSET + slot * SLOT_SIZE;
 }
 
-u64 response_buffer(const struct virtio_device *device, u32 slot) {
+u64 response_buffer(const struct virtio_device* device, u32 slot) {
   return request_buffer(device, slot) + RESPONSE_OFFSET;
 }
 
-u16 prepare_request(struct virtio_device *device, u32 slot, const struct mem_request *request) {
+u16 prepare_request(struct virtio_device* device, u32 slot, const struct mem_request* request) {
   u64 out = request_buffer(device, slot);
   u64 in = response_buffer(device, slot);
   write64(out, request->type);
@@ -72,14 +73,14 @@ u16 prepare_request(struct virtio_device *device, u32 slot, const struct mem_req
   return head;
 }
 
-struct mem_response read_response(const struct virtio_device *device, u32 slot) {
+struct mem_response read_response(const struct virtio_device* device, u32 slot) {
   u64 in = response_buffer(device, slot);
   return (struct mem_response){read16(in), read16(in + 8)};
 }
 
-struct mem_response mem_request(struct virtio_device *device, u16 type, u64 address, u16 blocks) {
+struct mem_response mem_request(struct virtio_device* device, u16 type, u64 address, u16 blocks) {
   struct mem_request request = {type, address, blocks};
-  struct ring *ring = &device->ring;
+  struct ring* ring = &device->ring;
   u32 slot = ring->avail_idx % (ring->size / 2);
   u16 old_idx = ring->avail_idx;
   u16 target = ring->used_idx + 1;
@@ -93,12 +94,12 @@ struct mem_response mem_request(struct virtio_device *device, u16 type, u64 addr
   return read_response(device, slot);
 }
 
-const char *response_name(u16 type) {
-  static const char *const names[] = {"ack", "nack", "busy", "error"};
+const char* response_name(u16 type) {
+  static const char* const names[] = {"ack", "nack", "busy", "error"};
   return type < ARRAY_SIZE(names) ? names[type] : "unknown";
 }
 
-u16 mem_follow(struct virtio_device *device) {
+u16 mem_follow(struct virtio_device* device) {
   for (int nacks = 0;;) {
     struct mem_config config = mem_read_config(device);
     bool grow = config.plugged_size < config.requested_size;

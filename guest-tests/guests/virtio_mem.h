@@ -34,25 +34,25 @@ struct mem_response {
 };
 
 /* Read again until the generation stays the same (§4.1.4.3.1). */
-struct mem_config mem_read_config(struct virtio_device *device);
+struct mem_config mem_read_config(struct virtio_device* device);
 
 /* Where the buffers of a slot are: slot i uses the descriptors 2i and 2i + 1. */
-u64 request_buffer(const struct virtio_device *device, u32 slot);
-u64 response_buffer(const struct virtio_device *device, u32 slot);
+u64 request_buffer(const struct virtio_device* device, u32 slot);
+u64 response_buffer(const struct virtio_device* device, u32 slot);
 
 /* Fills a slot and its descriptors; answers the head to make available. */
-u16 prepare_request(struct virtio_device *device, u32 slot, const struct mem_request *request);
-struct mem_response read_response(const struct virtio_device *device, u32 slot);
+u16 prepare_request(struct virtio_device* device, u32 slot, const struct mem_request* request);
+struct mem_response read_response(const struct virtio_device* device, u32 slot);
 
 /* Sends one request and polls for its answer. Ends the command when none comes. */
-struct mem_response mem_request(struct virtio_device *device, u16 type, u64 address, u16 blocks);
-const char *response_name(u16 type);
+struct mem_response mem_request(struct virtio_device* device, u16 type, u64 address, u16 blocks);
+const char* response_name(u16 type);
 
 /*
  * Plugs or unplugs until plugged = requested, as far as the device allows. What is plugged is
  * taken to begin at the start of the region without gaps. Answers the last response.
  */
-u16 mem_follow(struct virtio_device *device);
+u16 mem_follow(struct virtio_device* device);
 
 /* Ends the command unless `device` has been set up. */
-struct virtio_device *need_ready(struct virtio_device *device);
+struct virtio_device* need_ready(struct virtio_device* device);

@@ -21,9 +21,9 @@
 struct virtio_device devices[MAX_DEVICES];
 u32 device_count;
 
-u32 device_index(const struct virtio_device *device) { return device - devices; }
+u32 device_index(const struct virtio_device* device) { return device - devices; }
 
-static void read_capability(struct virtio_device *device, u8 cap) {
+static void read_capability(struct virtio_device* device, u8 cap) {
   struct pci_address at = device->at;
   u8 type = pci_read(at, cap + 3, 1);
   if (type == CAP_PCI_ACCESS) {
@@ -47,11 +47,11 @@ static void read_capability(struct virtio_device *device, u8 cap) {
   }
 }
 
-static bool add_device(struct pci_address at, void *context) {
+static bool add_device(struct pci_address at, void* context) {
   (void)context;
   if (pci_read(at, 0, 2) != VIRTIO_VENDOR || pci_read(at, 2, 2) < VIRTIO_MODERN_ID) return false;
   if (device_count == MAX_DEVICES) return true;
-  struct virtio_device *device = &devices[device_count++];
+  struct virtio_device* device = &devices[device_count++];
   *device = (struct virtio_device){.at = at, .type = pci_read(at, 2, 2) - VIRTIO_MODERN_ID};
   u8 cap = 0;
   while ((cap = pci_capability(at, PCI_CAPABILITY_VENDOR, cap)) != 0) read_capability(device, cap);
@@ -63,14 +63,14 @@ void virtio_find(void) {
   pci_scan(add_device, NULL);
 }
 
-u64 virtio_offered(struct virtio_device *device) {
+u64 virtio_offered(struct virtio_device* device) {
   write32(device->common + COMMON_DEVICE_FEATURE_SELECT, 1);
   u64 high = read32(device->common + COMMON_DEVICE_FEATURE);
   write32(device->common + COMMON_DEVICE_FEATURE_SELECT, 0);
   return high << 32 | read32(device->common + COMMON_DEVICE_FEATURE);
 }
 
-const char *virtio_negotiate(struct virtio_device *device, u64 features) {
+const char* virtio_negotiate(struct virtio_device* device, u64 features) {
   u64 status = device->common + COMMON_STATUS;
   write8(status, 0);
   while (read8(status) != 0) cpu_pause();
@@ -86,7 +86,7 @@ const char *virtio_negotiate(struct virtio_device *device, u64 features) {
   return NULL;
 }
 
-static void setup_msix(struct virtio_device *device, u8 cap) {
+static void setup_msix(struct virtio_device* device, u8 cap) {
   struct pci_address at = device->at;
   u32 location = pci_read(at, cap + 4, 4);
   u64 table = pci_bar(at, location & 7) + (location & ~7u);
@@ -110,7 +110,7 @@ static void setup_msix(struct virtio_device *device, u8 cap) {
 
 /* INTx goes to I/O APIC pins 16 and up. The pin is not told anywhere simple (it is in the DSDT),
    so every one that PCI can use is routed here. */
-static void setup_intx(struct virtio_device *device) {
+static void setup_intx(struct virtio_device* device) {
   struct pci_address at = device->at;
   u32 index = device_index(device);
   pci_write(at, PCI_COMMAND, 2, pci_read(at, PCI_COMMAND, 2) & ~(u32)PCI_COMMAND_INTX_DISABLE);
@@ -118,7 +118,7 @@ static void setup_intx(struct virtio_device *device) {
   for (u32 pin = 16; pin < 24; pin++) ioapic_route(pin, VECTOR_INTX + index, true);
 }
 
-void virtio_setup_irq(struct virtio_device *device, enum irq_mode mode) {
+void virtio_setup_irq(struct virtio_device* device, enum irq_mode mode) {
   u8 msix = pci_capability(device->at, PCI_CAPABILITY_MSIX, 0);
   if (msix != 0) {
     u32 control = pci_read(device->at, msix + 2, 2);
@@ -130,7 +130,7 @@ void virtio_setup_irq(struct virtio_device *device, enum irq_mode mode) {
   if (mode == IRQ_INTX) setup_intx(device);
 }
 
-struct ring default_ring(const struct virtio_device *device) {
+struct ring default_ring(const struct virtio_device* device) {
   u64 base = RINGS_BASE + device_index(device) * RING_AREA_SIZE;
   write16(device->common + COMMON_QUEUE_SELECT, 0);
   u16 size = read16(device->common + COMMON_QUEUE_SIZE);
@@ -138,7 +138,7 @@ struct ring default_ring(const struct virtio_device *device) {
   return (struct ring){.size = size, .desc = base, .avail = base + 0x1000, .used = base + 0x2000};
 }
 
-void virtio_setup_ring(struct virtio_device *device, const struct ring *ring) {
+void virtio_setup_ring(struct virtio_device* device, const struct ring* ring) {
   u64 common = device->common;
   device->ring = *ring;
   write16(common + COMMON_QUEUE_SELECT, 0);
@@ -153,7 +153,7 @@ void virtio_setup_ring(struct virtio_device *device, const struct ring *ring) {
   write16(common + COMMON_QUEUE_ENABLE, 1);
 }
 
-void virtio_driver_ok(struct virtio_device *device) {
+void virtio_driver_ok(struct virtio_device* device) {
   write8(device->common + COMMON_STATUS,
          STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK | STATUS_DRIVER_OK);
 }
