@@ -27,6 +27,34 @@ const DEVICE = (id: string, memaddr: string, node: number, size: number, memdev:
     '',
   ].join('\n');
 
+describe('info memdev', () => {
+  it('shows each backend as scripts know it, then what it can do', async () => {
+    expect(await run('info memdev')).toBe(
+      'memory backend: mem0\n' +
+        '  size:  8589934592\n' +
+        '  merge: false\n' +
+        '  dump: true\n' +
+        '  prealloc: false\n' +
+        '  share: false\n' +
+        '  reserve: true\n' +
+        '  policy: default\n' +
+        '  host nodes: \n' +
+        '  page size: 4096\n' +
+        'memory backend: mem1\n' +
+        '  size:  8589934592\n' +
+        '  merge: false\n' +
+        '  dump: true\n' +
+        '  prealloc: false\n' +
+        '  share: false\n' +
+        '  reserve: true\n' +
+        '  policy: bind\n' +
+        '  host nodes: 0-1\n' +
+        '  page size: 4096\n' +
+        '\n',
+    );
+  });
+});
+
 describe('info memory-devices', () => {
   it('shows the devices, byte for byte, before and after their sizes change', async () => {
     expect(await run('info memory-devices')).toBe(
