@@ -74,6 +74,9 @@ export async function main(args: readonly string[]): Promise<number> {
   try {
     const options = parseOptions(args, NAMES);
     const host = hostReport();
+    if (host.load > host.processors / 2) {
+      say(`load average ${host.load.toFixed(1)}: others are at work here, times mean little`);
+    }
     const vmms = findVmms(options);
     const date = new Date().toISOString();
     const titles = Object.fromEntries(vmms.map(({ name, title }) => [name, title]));

@@ -5,6 +5,7 @@ import { GIB } from '../../guest-tests/harness/sizes.ts';
 /** The machine that was measured, for the report. */
 export interface HostReport {
   readonly cpu: string;
+  readonly processors: number;
   readonly memory: string;
   readonly kernel: string;
   readonly kvm: string;
@@ -30,6 +31,7 @@ export function hostReport(): HostReport {
   const thp = readFileSync('/sys/kernel/mm/transparent_hugepage/enabled', 'utf8');
   return {
     cpu: `${processors.length} × ${processors[0]?.model.trim() ?? 'unknown'}`,
+    processors: processors.length,
     memory: `${Math.round(totalmem() / GIB)} GiB`,
     kernel: release(),
     kvm: kvmModule(),

@@ -20,6 +20,11 @@ function show(row: Row, value: number | undefined): string {
   return `${text} ${UNITS[row.unit]}`;
 }
 
+function range(row: Row, samples: Samples): string {
+  const { least, most } = samples.range('tsvmm', row.metric);
+  return `${show(row, least)} to ${show(row, most)}`;
+}
+
 function showGoal(row: Row, goal: Goal | undefined): string {
   if (goal === undefined) return '';
   if ('atMost' in goal) return `≤ ${goal.atMost} ${UNITS[row.unit]}`;
@@ -46,12 +51,12 @@ function line(row: Row, samples: Samples): string | undefined {
   const value = samples.median('tsvmm', row.metric);
   if (value === undefined) return undefined;
   const qemu = samples.median('qemu', row.metric);
-  const ratio = qemu === undefined || qemu <= 0 ? '' : (value / qemu).toFixed(2);
+  const ratio = qemu === undefined || qemu <= 0 || value <= 0 ? '' : (value / qemu).toFixed(2);
   const cells = [
     row.title,
     show(row, qemu),
     show(row, value),
-    show(row, samples.best('tsvmm', row.metric)),
+    range(row, samples),
     ratio,
     showGoal(row, row.goal),
     verdict(row, value, qemu),
@@ -75,7 +80,7 @@ export function markdown({ date, host, titles, samples }: Results): string {
     'Medians over interleaved rounds. Touched memory that is unplugged: ' +
       `${size === undefined ? 'not measured' : `${size} GiB`}.`,
     '',
-    '| | QEMU | tsvmm | tsvmm, best | tsvmm : QEMU | goal | | rounds |',
+    '| | QEMU | tsvmm | tsvmm, least to most | tsvmm : QEMU | goal | | rounds |',
     '| --- | --- | --- | --- | --- | --- | --- | --- |',
     ...rows,
     '',

@@ -20,10 +20,10 @@ export class Samples {
     return samples === undefined ? undefined : median(samples);
   }
 
-  /** The least of all rounds. */
-  best(vmm: VmmName, metric: string): number | undefined {
-    const samples = this.all[vmm][metric];
-    return samples === undefined ? undefined : Math.min(...samples);
+  /** Of all rounds; undefined when it was not measured. */
+  range(vmm: VmmName, metric: string): { least: number | undefined; most: number | undefined } {
+    const sorted = this.all[vmm][metric]?.toSorted((a, b) => a - b) ?? [];
+    return { least: sorted[0], most: sorted.at(-1) };
   }
 
   /** How many rounds a metric was measured in. */
