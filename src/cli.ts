@@ -21,6 +21,8 @@ Keys of --virtio-mem (sizes take K, M, G, T; the device can be given several tim
   prealloc=on|off         allocate memory before the guest sees it (default: off)
   unplugged-inaccessible=on|off|auto   whether the guest must promise not to touch
                           unplugged memory (default: on)
+  protect-unplugged=on|off|auto   whether unplugged memory is out of the guest's reach, so that
+                          touching it is a violation (default: auto, on with dynamic-memslots=on)
 
 Types of --memory-backend, for --memory memdev=ID and --virtio-mem memdev=ID:
   ram,id=ID,size=SIZE     anonymous memory
@@ -75,6 +77,11 @@ function runCommand(): Command {
       '1000',
     )
     .option('--no-reboot', 'exit when the guest reboots')
+    .option(
+      '--on-violation <action>',
+      'when the guest touches protected memory: stop, reset or kill',
+      'stop',
+    )
     .addOption(
       new Option('--log-level <level>', 'what to log on stderr')
         .choices([...LOG_LEVELS])

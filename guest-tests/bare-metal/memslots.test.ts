@@ -75,8 +75,9 @@ describe('dynamic memslots', () => {
     expect(await activeSlots(monitor, 'vm0')).toEqual([hex(addr), hex(addr + 128 * MIB)]);
   });
 
-  it('answer all ones where nothing is plugged', async () => {
-    const vm = await bootAgent({ virtioMem: ['size=16G,requested-size=4G,dynamic-memslots=on'] });
+  it('answer all ones where nothing is plugged, and nobody guards it', async () => {
+    const keys = 'size=16G,requested-size=4G,dynamic-memslots=on,protect-unplugged=off';
+    const vm = await bootAgent({ virtioMem: [keys] });
     const { addr } = await vm.agent.initMem();
     expect(await vm.agent.number(`peek 4 ${addr}`)).toBe(0xffff_ffff);
     await vm.agent.ok(`poke 4 ${addr} 1`);

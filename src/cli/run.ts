@@ -7,6 +7,7 @@ import {
   parseMemory,
   type MachineConfig,
 } from '../machine/config/machine-config.ts';
+import { parseViolationAction } from '../machine/config/violation-option.ts';
 import { parseVirtioMemOptions } from '../machine/config/virtio-mem-option.ts';
 import { ControlView } from '../machine/control-view.ts';
 import { Machine, type MachineEnd } from '../machine/machine.ts';
@@ -36,6 +37,7 @@ export interface RunOptions {
   readonly qmp: readonly string[];
   readonly qmpEventInterval: string;
   readonly reboot: boolean;
+  readonly onViolation: string;
   readonly logLevel: string;
 }
 
@@ -72,6 +74,7 @@ async function parseConfig(options: RunOptions, targets: Targets): Promise<Machi
     virtioMem: parseVirtioMemOptions(options.virtioMem, memoryBackends),
     serial: targets.serial.kind !== 'none',
     noReboot: !options.reboot,
+    onViolation: parseViolationAction(options.onViolation),
   };
   checkBackendUsers(config);
   return config;

@@ -36,8 +36,10 @@ export class ControlView implements MachineControl {
   }
 
   status(): MachineStatus {
-    const { isRunning, hasEnded } = this.#machine;
-    return hasEnded ? { running: false, reason: 'shutdown' } : { running: isRunning };
+    const { isRunning, hasEnded, pauseReason } = this.#machine;
+    if (hasEnded) return { running: false, reason: 'shutdown' };
+    if (isRunning || pauseReason === undefined) return { running: isRunning };
+    return { running: false, reason: pauseReason };
   }
 
   cpus(): readonly CpuInfo[] {
@@ -70,6 +72,9 @@ export class ControlView implements MachineControl {
             value: forMs === 0 ? cause : `${cause} (for ${Math.round(forMs / 1000)} s)`,
           },
           { name: 'nudges', value: device.nudges },
+          { name: 'protect-unplugged', value: device.memory.isProtected ? 'on' : 'off' },
+          { name: 'unprotected-blocks', value: device.memory.unprotectedBlocks },
+          { name: 'violations', value: this.#machine.guard.count(id) },
           { name: 'requests', value: `ack ${ack}, nack ${nack}, busy ${busy}, error ${error}` },
         ],
       };

@@ -15,6 +15,8 @@ export interface ExitDispatchOptions {
   readonly vcpu: (id: number) => Vcpu;
   /** A vCPU has parked. */
   readonly onParked: (id: number) => void;
+  /** An access has been served; the vCPU still waits for its answer. */
+  readonly onServed: (vcpu: Vcpu, exit: VcpuExit) => void;
   /** An exit that no device answers: the vCPU waits for resume(). */
   readonly onUnhandled: (vcpu: Vcpu, exit: VcpuExit) => void;
 }
@@ -67,12 +69,14 @@ export class ExitDispatch {
     const offset = range === undefined ? 0 : exit.addr - range.base;
     if (exit.isWrite) {
       this.#write(exit.tag, offset, exit.size, exit.dataLow, exit.dataHigh);
+      this.#options.onServed(vcpu, exit);
       vcpu.resume();
       return;
     }
     const wide = exit.size === 8;
     const low = this.#read(exit.tag, offset, wide ? 4 : exit.size);
     const high = wide ? this.#read(exit.tag, offset + 4, 4) : 0;
+    this.#options.onServed(vcpu, exit);
     vcpu.answer(low, high);
   }
 

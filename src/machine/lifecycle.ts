@@ -15,17 +15,24 @@ const TRANSITIONS: Readonly<Record<MachineState, readonly MachineState[]>> = {
 /** The state of a machine, and the one place where it changes. */
 export class Lifecycle {
   #state: MachineState = 'created';
+  #reason: string | undefined;
 
   get state(): MachineState {
     return this.#state;
   }
 
+  /** Why the machine is where it is, when nobody asked for it. */
+  get reason(): string | undefined {
+    return this.#reason;
+  }
+
   /** @throws HostError when the machine cannot go there from where it is */
-  enter(next: MachineState): void {
+  enter(next: MachineState, reason?: string): void {
     if (!TRANSITIONS[this.#state].includes(next)) {
       const message = `a machine that is ${this.#state} cannot become ${next}`;
       throw new HostError('BAD_TRANSITION', message);
     }
     this.#state = next;
+    this.#reason = reason;
   }
 }

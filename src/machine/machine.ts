@@ -1,7 +1,7 @@
 import { buildAcpiTables, type AcpiTables } from '../acpi/tables.ts';
 import { bootGuest } from '../boot/boot-guest.ts';
 import type { SerialBackend } from '../devices/serial/backend.ts';
-import { GuestError, HostError, messageOf } from '../errors.ts';
+import { HostError } from '../errors.ts';
 import type { VcpuExit } from '../kvm/exit.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import { log } from '../log.ts';
@@ -10,29 +10,31 @@ import { VirtioPci } from '../virtio/pci-transport/virtio-pci.ts';
 import type { MachineConfig } from './config/machine-config.ts';
 import { MachineEvents } from './events.ts';
 import { ExitDispatch } from './exit-dispatch.ts';
-import { diagnose, isMemoryFailure, isTripleFault } from './guest-fault.ts';
+import { judgeExit } from './exit-verdict.ts';
 import { KvmDoorbells } from './kvm-doorbells.ts';
 import { KvmInterrupts } from './kvm-interrupts.ts';
 import { createIoSpaces, type KvmIoSpaces } from './kvm-io-spaces.ts';
 import { Lifecycle } from './lifecycle.ts';
+import { isByGuest, type MachineEnd } from './machine-end.ts';
 import { MemoryBackends } from './memory-backends.ts';
-import { createMemoryDevices, placeMemoryDevices, type MemoryDevice } from './memory-devices.ts';
+import {
+  createMemoryDevices,
+  guardedRegions,
+  placeMemoryDevices,
+  resetMemoryDevices,
+  type MemoryDevice,
+} from './memory-devices.ts';
 import { devicePath } from './memory-objects.ts';
 import { Platform } from './platform.ts';
 import { SerialTasks } from './serial-tasks.ts';
+import { actOnViolation } from './violations/act.ts';
+import { UnpluggedGuard } from './violations/unplugged-guard.ts';
+import type { Violation } from './violations/violation.ts';
 import { createVmShell, type VmShell } from './vm-shell.ts';
 
-const logger = log('machine');
+export type { MachineEnd } from './machine-end.ts';
 
-/** How a machine came to its end. */
-export type MachineEnd =
-  | { readonly kind: 'power-off' }
-  | { readonly kind: 'reboot' }
-  | { readonly kind: 'quit' }
-  /** A signal asked the process to end. */
-  | { readonly kind: 'signal' }
-  /** GuestError: the guest cannot go on. HostError: the host failed it. */
-  | { readonly kind: 'failed'; readonly error: unknown };
+const logger = log('machine');
 
 /**
  * One virtual machine: KVM below, devices, and the guest that boots in it. Everything runs on the
@@ -45,6 +47,7 @@ export class Machine {
   readonly platform: Platform;
   readonly memoryDevices: readonly MemoryDevice[];
   readonly transports: readonly VirtioPci[];
+  readonly guard: UnpluggedGuard;
   /** Resolves when the machine has come to its end; close() comes after. */
   readonly ended: Promise<MachineEnd>;
   readonly events = new MachineEvents();
@@ -96,6 +99,12 @@ export class Machine {
       memory,
       backends,
     });
+    this.guard = new UnpluggedGuard({
+      regions: guardedRegions(this.memoryDevices),
+      memory,
+      mmio: this.spaces.mmio,
+      onViolation: (violation, vcpu) => this.#violated(violation, vcpu),
+    });
     const doorbells = new KvmDoorbells(vm);
     this.transports = this.memoryDevices.map(({ device }) => {
       const transport = new VirtioPci({ device, memory, doorbells });
@@ -113,6 +122,7 @@ export class Machine {
       ring: vm.ring,
       vcpu: (id) => shell.vcpus.get(id),
       onParked: (id) => shell.vcpus.parked(id),
+      onServed: (vcpu, exit) => this.guard.served(vcpu, exit),
       onUnhandled: (vcpu, exit) => this.#unhandled(vcpu, exit),
     });
     vm.setCallbacks({ onExit: dispatch.onExit, onPosted: dispatch.onPosted });
@@ -130,18 +140,23 @@ export class Machine {
     return this.#lifecycle.state === 'ended';
   }
 
+  /** Why the machine stands still, when nobody asked for it. */
+  get pauseReason(): string | undefined {
+    return this.#lifecycle.reason;
+  }
+
   /** Lets the vCPUs run for the first time. */
   start(): void {
     this.#lifecycle.enter('running');
     this.shell.vcpus.run();
   }
 
-  /** Parks every vCPU and holds the devices. Nothing to do when they are. */
-  stop(): Promise<void> {
+  /** Parks every vCPU and holds the devices. Nothing to do when they are. @param reason  for `info status` */
+  stop(reason?: string): Promise<void> {
     return this.#tasks.run(async () => {
       if (!this.isRunning) return;
       await this.#park();
-      this.#lifecycle.enter('paused');
+      this.#lifecycle.enter('paused', reason);
       this.events.emit({ type: 'stop' });
     });
   }
@@ -215,7 +230,7 @@ export class Machine {
     this.#resetPending = false;
     this.#lifecycle.enter('resetting');
     this.platform.reset();
-    for (const { device } of this.memoryDevices) await resetMemory(device);
+    await resetMemoryDevices(this.memoryDevices);
     this.shell.resetInterruptControllers();
     this.#boot(false);
     this.#lifecycle.enter(goesOn ? 'running' : 'paused');
@@ -254,39 +269,27 @@ export class Machine {
   }
 
   #sizeChanged(id: string, size: number): void {
+    this.guard.plugged();
     this.events.emit({ type: 'memory-device-size', id, size, path: devicePath(id) });
   }
 
-  #unhandled(vcpu: Vcpu, exit: VcpuExit): void {
-    if (isTripleFault(exit)) {
-      this.#guestReset('triple fault');
-      vcpu.resume();
-      return;
-    }
-    const failure = isMemoryFailure(exit) ? this.shell.backends.trouble() : undefined;
-    if (failure !== undefined) {
-      this.#finish({ kind: 'failed', error: failure });
-      vcpu.resume();
-      return;
-    }
-    const report = diagnose(vcpu, exit, this.shell.memory);
-    process.stderr.write(`${report.map((line) => `tsvmm: ${line}`).join('\n')}\n`);
-    this.#finish({ kind: 'failed', error: new GuestError('GUEST_FAULT', report[0] ?? '') });
-    vcpu.resume();
+  /** The vCPU goes no further than the instruction at hand: its answer comes after the pause. */
+  #violated(violation: Violation, vcpu: Vcpu): void {
+    vcpu.pause();
+    actOnViolation(this.config.onViolation, violation, {
+      stop: (reason) => {
+        this.stop(reason).catch((error: unknown) => this.#finish({ kind: 'failed', error }));
+      },
+      reset: (cause) => this.#guestReset(cause),
+      end: (error) => this.#finish({ kind: 'failed', error }),
+    });
   }
-}
 
-/** Whether the guest ended the machine, on purpose or because it cannot go on. */
-function isByGuest(end: MachineEnd): boolean {
-  if (end.kind === 'failed') return end.error instanceof GuestError;
-  return end.kind === 'power-off' || end.kind === 'reboot';
-}
-
-/** Memory that cannot be given back stays plugged; the guest sees that from the config space. */
-async function resetMemory(device: MemoryDevice['device']): Promise<void> {
-  try {
-    await device.resetMemory();
-  } catch (error) {
-    logger.error({ id: device.id, error: messageOf(error) }, 'reset could not unplug memory');
+  #unhandled(vcpu: Vcpu, exit: VcpuExit): void {
+    const { memory, backends } = this.shell;
+    const verdict = judgeExit(vcpu, exit, { memory, backends, guard: this.guard });
+    if (verdict.kind === 'reset') this.#guestReset(verdict.cause);
+    if (verdict.kind === 'end') this.#finish({ kind: 'failed', error: verdict.error });
+    vcpu.resume();
   }
 }

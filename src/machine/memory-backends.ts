@@ -67,12 +67,17 @@ export class MemoryBackends {
     return taken;
   }
 
-  /** Makes plain memory for somebody who named none. @param prefix  of its id: `mem` of `mem0` */
-  make(prefix: string, size: number, user: string): MemoryBackend {
+  /**
+   * Makes plain memory for somebody who named none.
+   *
+   * @param prefix  of its id: `mem` of `mem0`
+   * @param access  `none` where the user makes parts of it accessible
+   */
+  make(prefix: string, size: number, user: string, access?: 'none' | 'read-write'): MemoryBackend {
     let number = 0;
     while (this.#backends.some(({ id }) => id === `${prefix}${number}`)) number += 1;
     const id = `${prefix}${number}`;
-    const backing = plainMemory(id, size);
+    const backing = plainMemory(id, size, access);
     return this.#add({ id, spec: plainSpec(id, size), backing, reserved: false, user });
   }
 

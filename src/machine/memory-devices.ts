@@ -8,10 +8,13 @@ import {
 import type { Backing } from '../memory/backing.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
 import { deviceMemoryBase } from '../memory/layout.ts';
+import { MappingBudget, spareMappings } from '../memory/mapping-budget.ts';
 import { chooseWindowSize, MemslotContainer } from '../memory/memslot-container.ts';
 import type { MemslotTable } from '../memory/memslot-table.ts';
 import { thpSize } from '../memory/thp-size.ts';
-import { ConfigError } from '../errors.ts';
+import { ConfigError, messageOf } from '../errors.ts';
+import { log } from '../log.ts';
+import type { GuardedRegion } from './violations/unplugged-guard.ts';
 import { alignUp, GIB, hex, PAGE_SIZE } from '../units.ts';
 import { backendPath, type MemoryBackends } from './memory-backends.ts';
 
@@ -104,22 +107,28 @@ export function createMemoryDevices(
 ): readonly MemoryDevice[] {
   const statics = placed.filter((it) => !it.dynamicMemslots).length;
   const dynamics = placed.length - statics;
+  const budget = placed.some((it) => it.protectUnplugged)
+    ? new MappingBudget(spareMappings())
+    : undefined;
   const share = Math.floor((context.table.available - statics) / Math.max(1, dynamics));
-  return placed.map((properties) =>
-    createMemoryDevice(properties, properties.dynamicMemslots ? share : 1, context),
-  );
+  return placed.map((properties) => {
+    const limit = properties.dynamicMemslots ? share : 1;
+    return createMemoryDevice(properties, limit, { ...context, budget });
+  });
 }
 
 function createMemoryDevice(
   properties: VirtioMemProperties,
   limit: number,
-  context: MemoryDeviceContext,
+  context: MemoryDeviceContext & { readonly budget: MappingBudget | undefined },
 ): MemoryDevice {
   const { id, size, blockSize, memaddr, memdev } = properties;
   const { backends } = context;
   const windowSize = properties.memslotSize ?? chooseWindowSize(size, blockSize, limit);
   context.table.promise(Math.ceil(size / windowSize), id);
-  const backend = memdev === undefined ? backends.make('mem', size, id) : backends.take(memdev, id);
+  const access = properties.protectUnplugged ? 'none' : 'read-write';
+  const backend =
+    memdev === undefined ? backends.make('mem', size, id, access) : backends.take(memdev, id);
   const { backing } = backend;
   backing.startEmpty();
   const container = new MemslotContainer({
@@ -140,6 +149,7 @@ function createMemoryDevice(
     container,
     dynamicMemslots: dynamic,
     prealloc: properties.prealloc,
+    protectWith: properties.protectUnplugged ? context.budget : undefined,
   });
   context.memory.add({
     name: id,
@@ -151,4 +161,27 @@ function createMemoryDevice(
   });
   const device = new VirtioMem(properties, plugged);
   return { device, container, backing, memdevPath: backendPath(backend.id) };
+}
+
+/** The regions of which a guest can reach only what is plugged. */
+export function guardedRegions(devices: readonly MemoryDevice[]): readonly GuardedRegion[] {
+  return devices
+    .filter(({ device }) => device.memory.isProtected)
+    .map(({ device: { properties } }) => ({
+      id: properties.id,
+      gpa: properties.memaddr,
+      size: properties.size,
+    }));
+}
+
+/** Memory that cannot be given back stays plugged; the guest sees that from the config space. */
+export async function resetMemoryDevices(devices: readonly MemoryDevice[]): Promise<void> {
+  for (const { device } of devices) {
+    try {
+      await device.resetMemory();
+    } catch (error) {
+      const fields = { id: device.id, error: messageOf(error) };
+      log('machine').error(fields, 'reset could not unplug memory');
+    }
+  }
 }

@@ -29,6 +29,7 @@ export function memoryDeviceObject(memory: MemoryDevice): ObjectInfo {
       fixed('memslot-size', 'size', container.windowSize),
       fixed('node', 'int', properties.node),
       fixed('prealloc', 'bool', properties.prealloc),
+      fixed('protect-unplugged', 'bool', properties.protectUnplugged),
       { name: 'requested-size', type: 'size', value: sizes.requestedSize, writable: true },
       fixed('size', 'size', sizes.pluggedSize),
       fixed('unplugged-inaccessible', 'bool', properties.unpluggedInaccessible),

@@ -18,7 +18,11 @@ export function addressSpaces(machine: Machine): readonly AddressSpaceInfo[] {
   });
   const io = (ranges: ReturnType<typeof machine.spaces.ports.ranges>): RegionInfo[] =>
     ranges.map(({ base: start, size, name }) => ({ start, size, kind: 'i/o', name }));
-  const memoryChildren = [...regions, ...io(machine.spaces.mmio.ranges())];
+  // Where device memory lies, MMIO is what is left of it: not shown twice.
+  const mmio = machine.spaces.mmio
+    .ranges()
+    .filter(({ base }) => memory.regions.every(({ gpa }) => gpa !== base));
+  const memoryChildren = [...regions, ...io(mmio)];
   memoryChildren.sort((a, b) => a.start - b.start);
   const root = { start: 0, kind: 'container' } as const;
   return [

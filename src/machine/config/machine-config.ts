@@ -1,6 +1,7 @@
 import type { VirtioMemOptions } from '../../devices/virtio-mem/properties.ts';
 import { ConfigError } from '../../errors.ts';
 import type { BackingSpec } from '../../memory/backing/spec.ts';
+import type { ViolationAction } from '../violations/violation.ts';
 import { alignUp, formatSize, MIB, parseSize, PAGE_SIZE } from '../../units.ts';
 import { KeyValues } from './key-values.ts';
 import { takeBackend } from './memdev.ts';
@@ -22,6 +23,8 @@ export interface MachineConfig {
   readonly serial: boolean;
   /** Whether a reset by the guest ends the machine. */
   readonly noReboot: boolean;
+  /** What follows when the guest uses memory that is not plugged, and protected. */
+  readonly onViolation: ViolationAction;
 }
 
 /** More than anybody has tried is refused: the MADT's local APICs and our tests end there. */

@@ -6,7 +6,7 @@ describe('--virtio-mem', () => {
   it('reads every key', () => {
     const text =
       'id=big,size=1T,requested-size=4G,block-size=4M,node=1,memaddr=0x200000000,prealloc=on,' +
-      'unplugged-inaccessible=on,dynamic-memslots=on,memslot-size=512M';
+      'unplugged-inaccessible=on,dynamic-memslots=on,memslot-size=512M,protect-unplugged=off';
     expect(parseVirtioMemOption(text, 0)).toEqual({
       id: 'big',
       size: 2 ** 40,
@@ -18,6 +18,7 @@ describe('--virtio-mem', () => {
       unpluggedInaccessible: 'on',
       dynamicMemslots: true,
       memslotSize: 2 ** 29,
+      protectUnplugged: 'off',
     });
   });
 

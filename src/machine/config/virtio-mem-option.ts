@@ -40,20 +40,11 @@ export function parseVirtioMemOption(
     unpluggedInaccessible: keys.choice('unplugged-inaccessible', ['on', 'off', 'auto']),
     dynamicMemslots: keys.flag('dynamic-memslots'),
     memslotSize: keys.size('memslot-size'),
+    protectUnplugged: keys.choice('protect-unplugged', ['on', 'off', 'auto']),
   };
-  refuseUnbuilt(keys);
   keys.done();
   if (size === undefined) throw new ConfigError('BAD_OPTION', `${OPTION} ${text}: size is missing`);
   return { id, size, memdev: backend?.id, ...rest };
-}
-
-/** Keys that the design knows and this version does not: refused by name. */
-function refuseUnbuilt(keys: KeyValues): void {
-  const protect = keys.string('protect-unplugged');
-  if (protect !== undefined) {
-    const message = `${OPTION} protect-unplugged=${protect}: not built yet`;
-    throw new ConfigError('NOT_BUILT', message);
-  }
 }
 
 /** Parses all of them. @throws ConfigError also when two have the same id */

@@ -7,8 +7,16 @@ import { AdviceDiscarder } from './discarder.ts';
 import { MappedBacking } from './mapped-backing.ts';
 import { plainSpec, reservesOnMap, type RamSpec } from './spec.ts';
 
-/** Anonymous memory: nothing is allocated before it is touched. @throws HostError */
-export function openAnonymous(spec: RamSpec): Backing {
+/**
+ * Anonymous memory: nothing is allocated before it is touched.
+ *
+ * @param access  `none` where somebody will make parts accessible; those alone count as committed
+ * @throws HostError
+ */
+export function openAnonymous(
+  spec: RamSpec,
+  access: 'none' | 'read-write' = 'read-write',
+): Backing {
   const { id, size, share, preallocThreads } = spec;
   const reserve = reservesOnMap(spec);
   try {
@@ -18,7 +26,7 @@ export function openAnonymous(spec: RamSpec): Backing {
       alignment: thpSize(),
       shared: share,
       noReserve: !reserve,
-      access: 'read-write',
+      access,
     });
     return new MappedBacking({
       id,
@@ -40,6 +48,6 @@ export function openAnonymous(spec: RamSpec): Backing {
 }
 
 /** Private anonymous memory of `size` bytes, none of it reserved. @throws HostError */
-export function plainMemory(id: string, size: number): Backing {
-  return openAnonymous(plainSpec(id, size));
+export function plainMemory(id: string, size: number, access?: 'none' | 'read-write'): Backing {
+  return openAnonymous(plainSpec(id, size), access);
 }
