@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError, Option } from 'commander';
 import type { RunOptions } from './cli/run.ts';
-import { EXIT_CODE, exitCodeOf, messageOf } from './errors.ts';
+import { ConfigError, EXIT_CODE, exitCodeOf, messageOf } from './errors.ts';
 import { LOG_LEVELS } from './log.ts';
 import { version } from './version.ts';
 
@@ -58,7 +58,7 @@ Exit codes: 0 the guest powered off, or quit; 1 the host or tsvmm failed; 2 bad 
 function runCommand(): Command {
   return new Command('run')
     .description('start a virtual machine')
-    .requiredOption('--kernel <file>', 'bzImage, or an ELF file with a PVH entry (vmlinux)')
+    .option('--kernel <file>', 'bzImage, or an ELF file with a PVH entry (vmlinux); required')
     .option('--initrd <file>', 'initial RAM disk')
     .option('--append <text>', 'kernel command line', '')
     .option('--memory <size>', 'boot memory: a size, or memdev=ID', '1G')
@@ -88,7 +88,8 @@ function runCommand(): Command {
         .default('info'),
     )
     .addHelpText('after', VIRTIO_MEM_HELP)
-    .action(async (options: RunOptions) => {
+    .action(async (options: RunOptions, command: Command) => {
+      refuseArguments(command);
       const { run } = await import('./cli/run.ts');
       process.exitCode = await run(options);
     });
@@ -97,10 +98,18 @@ function runCommand(): Command {
 function doctorCommand(): Command {
   return new Command('doctor')
     .description("say what this host's KVM, huge pages and limits allow, and how to fix the rest")
-    .action(async () => {
+    .action(async (_options: unknown, command: Command) => {
+      refuseArguments(command);
       const { doctor } = await import('./cli/doctor.ts');
       process.exitCode = doctor();
     });
+}
+
+/** Refuses what is left over by name; commander only counts. */
+function refuseArguments(command: Command): void {
+  const [first] = command.args;
+  if (first === undefined) return;
+  throw new ConfigError('BAD_OPTION', `${command.name()} takes no argument: ${first}`);
 }
 
 async function main(): Promise<void> {
@@ -110,8 +119,8 @@ async function main(): Promise<void> {
     .addCommand(runCommand())
     .addCommand(doctorCommand())
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(`tsvmm: ${text}`) })
-    .showHelpAfterError('(tsvmm --help tells what there is)');
+    .allowExcessArguments()
+    .configureOutput({ outputError: (text, write) => write(`tsvmm: ${text}`) });
   for (const command of program.commands) command.copyInheritedSettings(program);
   await program.parseAsync();
 }

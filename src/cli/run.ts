@@ -25,7 +25,7 @@ import type { QmpEnds } from './qmp.ts';
 
 /** The options of `tsvmm run` as commander gives them. */
 export interface RunOptions {
-  readonly kernel: string;
+  readonly kernel?: string;
   readonly initrd?: string;
   readonly append: string;
   readonly memory: string;
@@ -62,10 +62,15 @@ async function parseBackends(texts: readonly string[]): Promise<MachineConfig['m
   return parseMemoryBackends(texts);
 }
 
-async function parseConfig(options: RunOptions, targets: Targets): Promise<MachineConfig> {
+async function requireKernel(kernel: string | undefined): string {
+  if (kernel !== undefined) return kernel;
+  throw new ConfigError('BAD_OPTION', '--kernel is missing: give a bzImage or a vmlinux');
+}
+
+function parseConfig(options: RunOptions, targets: Targets): Promise<MachineConfig> {
   const memoryBackends = await parseBackends(options.memoryBackend);
   const config: MachineConfig = {
-    kernel: options.kernel,
+    kernel: requireKernel(options.kernel),
     initrd: options.initrd,
     commandLine: options.append,
     ...parseMemory(options.memory, memoryBackends),

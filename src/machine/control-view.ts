@@ -44,7 +44,10 @@ export class ControlView implements MachineControl {
 
   cpus(): readonly CpuInfo[] {
     const { vcpus } = this.#machine.shell;
-    return vcpus.all.map(({ id }) => ({ id, state: vcpus.isRunning(id) ? 'running' : 'paused' }));
+    return vcpus.all.map(({ id, threadId }) => {
+      const state = vcpus.isRunning(id) ? 'running' : 'paused';
+      return threadId === 0 ? { id, state } : { id, state, threadId };
+    });
   }
 
   memoryDevices(): readonly MemoryDeviceInfo[] {

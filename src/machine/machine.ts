@@ -1,7 +1,7 @@
 import { buildAcpiTables, type AcpiTables } from '../acpi/tables.ts';
 import { bootGuest } from '../boot/boot-guest.ts';
 import type { SerialBackend } from '../devices/serial/backend.ts';
-import { HostError } from '../errors.ts';
+import { GuestError, HostError } from '../errors.ts';
 import type { VcpuExit } from '../kvm/exit.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import { log } from '../log.ts';
@@ -268,6 +268,16 @@ export class Machine {
     this.shell.vcpus.run();
   }
 
+  /** A processor answers a triple fault with a reset; without one to come it is the guest's end. */
+  #tripleFault(vcpu: number): void {
+    if (!this.config.noReboot) {
+      this.#guestReset('triple fault');
+      return;
+    }
+    const error = new GuestError('TRIPLE_FAULT', `vCPU ${vcpu}: triple fault, and --no-reboot`);
+    this.#finish({ kind: 'failed', error });
+  }
+
   #sizeChanged(id: string, size: number): void {
     this.guard.plugged();
     this.events.emit({ type: 'memory-device-size', id, size, path: devicePath(id) });
@@ -288,7 +298,7 @@ export class Machine {
   #unhandled(vcpu: Vcpu, exit: VcpuExit): void {
     const { memory, backends } = this.shell;
     const verdict = judgeExit(vcpu, exit, { memory, backends, guard: this.guard });
-    if (verdict.kind === 'reset') this.#guestReset(verdict.cause);
+    if (verdict.kind === 'reset') this.#tripleFault(vcpu.id);
     if (verdict.kind === 'end') this.#finish({ kind: 'failed', error: verdict.error });
     vcpu.resume();
   }
