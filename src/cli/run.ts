@@ -62,12 +62,12 @@ async function parseBackends(texts: readonly string[]): Promise<MachineConfig['m
   return parseMemoryBackends(texts);
 }
 
-async function requireKernel(kernel: string | undefined): string {
+function requireKernel(kernel: string | undefined): string {
   if (kernel !== undefined) return kernel;
   throw new ConfigError('BAD_OPTION', '--kernel is missing: give a bzImage or a vmlinux');
 }
 
-function parseConfig(options: RunOptions, targets: Targets): Promise<MachineConfig> {
+async function parseConfig(options: RunOptions, targets: Targets): Promise<MachineConfig> {
   const memoryBackends = await parseBackends(options.memoryBackend);
   const config: MachineConfig = {
     kernel: requireKernel(options.kernel),
