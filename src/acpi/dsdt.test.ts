@@ -27,6 +27,23 @@ const LARGE: AcpiConfig = {
   mmio64: { base: 2 ** 40, size: 2 ** 39 },
 };
 
+const NUMA: AcpiConfig = {
+  ...LARGE,
+  numa: {
+    cpuNodes: LARGE.apicIds.map((id) => id % 3),
+    memory: [
+      { node: 0, base: 0, size: 0xc000_0000, hotPluggable: false },
+      { node: 1, base: 2 ** 32, size: 2 ** 30, hotPluggable: false },
+      { node: 2, base: 2 ** 33, size: 2 ** 43, hotPluggable: true },
+    ],
+    distances: [
+      [10, 20, 255],
+      [20, 10, 31],
+      [40, 31, 10],
+    ],
+  },
+};
+
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'tsvmm-acpi-'));
@@ -63,6 +80,9 @@ describe.skipIf(!isInstalled('iasl'))('with iasl installed', () => {
     ['APIC', 'large', LARGE],
     ['MCFG', 'large', LARGE],
     ['XSDT', 'large', LARGE],
+    ['XSDT', 'numa', NUMA],
+    ['SRAT', 'numa', NUMA],
+    ['SLIT', 'numa', NUMA],
   ])('%s (%s) recompiles without a remark, to the same bytes', (signature, _, config) => {
     const asl = disassemble(config, signature);
     expect(asl).not.toMatch(/Invalid|Unknown|Error|Warning/);
@@ -73,6 +93,19 @@ describe.skipIf(!isInstalled('iasl'))('with iasl installed', () => {
     const header = signature === 'FACS' ? 0 : HEADER_SIZE;
     const own = Buffer.from(tableOf(config, signature));
     expect(again.subarray(header).equals(own.subarray(header))).toBe(true);
+  });
+
+  it('reads nodes, ranges and distances as they were meant', () => {
+    const srat = disassemble(NUMA, 'SRAT');
+    const values = (name: string): string[] =>
+      [...srat.matchAll(new RegExp(`${name} : (\\w+)`, 'g'))].map(([, value]) => value!);
+    expect(values('Base Address')).toEqual(
+      [0, 2 ** 32, 2 ** 33].map((base) => base.toString(16).toUpperCase().padStart(16, '0')),
+    );
+    expect(values('Hot Pluggable')).toEqual(['0', '0', '1']);
+    expect(new Set(values('Enabled'))).toEqual(new Set(['1']));
+    expect(values('Apic ID').slice(0, 2)).toEqual(['00', '01']);
+    expect(disassemble(NUMA, 'SLIT')).toContain('28 1F 0A');
   });
 
   it('describes COM1 only when the machine has it', () => {

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { readU64 } from '../bytes.ts';
 import { ConfigError } from '../errors.ts';
 import { BIOS_AREA_BASE, BIOS_AREA_SIZE, ECAM_BASE, IOAPIC_BASE } from '../memory/layout.ts';
-import type { AcpiConfig } from './config.ts';
+import type { AcpiConfig, AcpiNuma } from './config.ts';
+import { buildSrat } from './srat.ts';
 import { type AcpiTables, buildAcpiTables } from './tables.ts';
 
 const cpus = (count: number): number[] => Array.from({ length: count }, (_, id) => id);
@@ -192,6 +193,86 @@ describe('the FADT', () => {
 
   it('raises GSI 9 and knows no SMI', () => {
     expect([fadt.getUint16(46, true), fadt.getUint32(48, true)]).toEqual([9, 0]);
+  });
+});
+
+describe('NUMA nodes', () => {
+  const NUMA: AcpiNuma = {
+    cpuNodes: [0, 0, 1, 0x0201],
+    memory: [
+      { node: 0, base: 0, size: 0xc000_0000, hotPluggable: false },
+      { node: 1, base: 2 ** 40, size: 2 ** 41, hotPluggable: true },
+    ],
+    distances: Array.from({ length: 0x0202 }, () => Array.from({ length: 0x0202 }, () => 10)),
+  };
+  const SMALL: AcpiNuma = {
+    cpuNodes: [0, 0, 1, 1],
+    memory: NUMA.memory,
+    distances: [
+      [10, 20],
+      [30, 10],
+    ],
+  };
+  const srat = (apicIds: number[], numa: AcpiNuma): DataView =>
+    viewOf(buildSrat({ ...CONFIG, apicIds }, numa));
+
+  it('bring SRAT and SLIT, and without them there is neither', () => {
+    const names = [...readTables(buildAcpiTables({ ...CONFIG, numa: SMALL })).keys()];
+    expect(names).toContain('SRAT');
+    expect(names).toContain('SLIT');
+    expect(names).toHaveLength(9);
+  });
+
+  it('have processors by local APIC id, the number of the node in two pieces', () => {
+    const view = srat([0, 1, 2, 254], NUMA);
+    const entries = [0, 1, 2, 3].map((index) => {
+      const at = 48 + 16 * index;
+      const bytes = [0, 1, 2, 3, 8, 9].map((offset) => view.getUint8(at + offset));
+      return [...bytes, view.getUint32(at + 4, true)];
+    });
+    expect(entries).toEqual([
+      [0, 16, 0, 0, 0, 0, 1],
+      [0, 16, 0, 1, 0, 0, 1],
+      [0, 16, 1, 2, 0, 0, 1],
+      [0, 16, 1, 254, 0, 2, 1],
+    ]);
+  });
+
+  it('have processors by x2APIC id from 255 on', () => {
+    const view = srat([0, 1, 2, 255], NUMA);
+    const at = 48 + 3 * 16;
+    expect([view.getUint8(at), view.getUint8(at + 1)]).toEqual([2, 24]);
+    expect([4, 8, 12].map((offset) => view.getUint32(at + offset, true))).toEqual([0x0201, 255, 1]);
+  });
+
+  it('have memory, hot-pluggable where it may come and go', () => {
+    const view = srat([0, 1, 2, 3], SMALL);
+    const entries = [0, 1].map((index) => {
+      const at = 48 + 4 * 16 + 40 * index;
+      const words = [2, 28].map((offset) => view.getUint32(at + offset, true));
+      return [view.getUint8(at), ...words, readU64(view, at + 8), readU64(view, at + 16)];
+    });
+    expect(entries).toEqual([
+      [1, 0, 1, 0, 0xc000_0000],
+      [1, 1, 3, 2 ** 40, 2 ** 41],
+    ]);
+    expect(view.byteLength).toBe(48 + 4 * 16 + 2 * 40);
+  });
+
+  it('are as far from each other as was said, row by row', () => {
+    const slit = readTables(buildAcpiTables({ ...CONFIG, numa: SMALL })).get('SLIT')!;
+    expect(readU64(viewOf(slit), 36)).toBe(2);
+    expect([...slit.subarray(44)]).toEqual([10, 20, 30, 10]);
+  });
+
+  it.each<[string, Partial<AcpiNuma>, string]>([
+    ['a CPU without a node', { cpuNodes: [0, 0, 1] }, '3 of 4 CPUs'],
+    ['a CPU of no node', { cpuNodes: [0, 0, 1, 2] }, 'there is no node 2'],
+    ['half a matrix', { distances: [[10, 20], [20]] }, 'not every distance'],
+  ])('are refused with %s', (_, change, message) => {
+    const build = (): unknown => buildAcpiTables({ ...CONFIG, numa: { ...SMALL, ...change } });
+    expect(build).toThrow(ConfigError);
+    expect(build).toThrow(message);
   });
 });
 

@@ -8,6 +8,8 @@ import { buildFadt } from './fadt.ts';
 import { buildMadt } from './madt.ts';
 import { buildMcfg } from './mcfg.ts';
 import { buildRsdp, RSDP_SIZE } from './rsdp.ts';
+import { buildSlit } from './slit.ts';
+import { buildSrat } from './srat.ts';
 import { buildXsdt } from './xsdt.ts';
 
 export interface PlacedTable {
@@ -57,7 +59,9 @@ export function buildAcpiTables(config: AcpiConfig): AcpiTables {
   const facs = area.place(buildFacs(), FACS_SIZE);
   const dsdt = area.place(buildDsdt(config));
   // What the XSDT lists, the FADT first.
-  const listed = [buildFadt({ facs, dsdt }), buildMadt(config), buildMcfg()];
+  const { numa } = config;
+  const nodes = numa === undefined ? [] : [buildSrat(config, numa), buildSlit(numa)];
+  const listed = [buildFadt({ facs, dsdt }), buildMadt(config), buildMcfg(), ...nodes];
   const xsdt = area.place(buildXsdt(listed.map((table) => area.place(table))));
   if (area.sizeBytes > BIOS_AREA_SIZE) {
     const taken = formatSize(area.sizeBytes);
