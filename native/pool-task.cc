@@ -6,12 +6,21 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <utility>
 #include <vector>
 
 #include "error.h"
 
 namespace tsvmm {
+namespace {
+
+/// A step of madvise below this makes the next one longer. Nobody can map or protect memory of the
+/// process during a step, JavaScript's heap included.
+constexpr std::chrono::microseconds kQuickStep{250};
+constexpr uint64_t kLongestStep = uint64_t{256} << 20;
+
+}  // namespace
 
 Napi::Value PoolTask::Start(Napi::Env env, std::unique_ptr<PoolTask> task) {
   const auto name = Napi::String::New(env, task->syscall_);
@@ -63,12 +72,22 @@ AdviseTask::AdviseTask(std::shared_ptr<MemoryBlock> block, uint64_t offset, uint
       advice_(advice) {}
 
 int AdviseTask::Work() {
+  using Clock = std::chrono::steady_clock;
   const uint64_t end = offset_ + length_;
+  uint64_t step = block_->step();
   for (uint64_t at = offset_; at < end;) {
     if (block_->cancelled()) return ECANCELED;
-    const uint64_t length = std::min(block_->step(), end - at);
+    const uint64_t length = std::min(step, end - at);
+    const auto start = Clock::now();
     if (madvise(block_->base() + at, length, advice_) != 0) return errno;
     at += length;
+    // Dropping memory that was never touched costs next to nothing but the calls.
+    const auto taken = Clock::now() - start;
+    if (taken < kQuickStep) {
+      step = std::max(block_->step(), std::min(4 * step, kLongestStep));
+    } else if (taken > 4 * kQuickStep) {
+      step = std::max(block_->step(), step / 4);
+    }
   }
   return 0;
 }

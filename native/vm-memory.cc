@@ -1,7 +1,16 @@
 
+#include <fcntl.h>
+#include <sys/ioctl.h>
+
+#include <cerrno>
+#include <memory>
+#include <utility>
+#include <vector>
+
 #include "args.h"
 #include "kvm-abi.h"
 #include "mapping.h"
+#include "pool-task.h"
 #include "vm-ioctl.h"
 
 namespace tsvmm {
@@ -14,6 +23,39 @@ std::string SlotArgs(const kvm_userspace_memory_region& region) {
   return Format("slot=%u, gpa=0x%llx, size=0x%llx, flags=0x%x", region.slot, region.guest_phys_addr,
                 region.memory_size, region.flags);
 }
+
+/// Deletes memslots on the pool: KVM may have to zap all that the guest has mapped, which takes
+/// tens of milliseconds. It works on a descriptor of its own, so that the VM may be closed
+/// meanwhile.
+class DeleteMemslotsTask final : public PoolTask {
+ public:
+  DeleteMemslotsTask(std::shared_ptr<VmCore> core, std::vector<uint32_t> slots)
+      : PoolTask("KVM_SET_USER_MEMORY_REGION", Format("%zu memslots, size=0", slots.size())),
+        core_(std::move(core)),
+        fd_(fcntl(core_->fd(), F_DUPFD_CLOEXEC, 0)),
+        slots_(std::move(slots)) {}
+
+ private:
+  int Work() override {
+    for (const uint32_t slot : slots_) {
+      kvm_userspace_memory_region region = {};
+      region.slot = slot;
+      if (ioctl(fd_.get(), KVM_SET_USER_MEMORY_REGION, &region) != 0) return errno;
+    }
+    return 0;
+  }
+
+  Napi::Value Result(Napi::Env env) override {
+    if (!core_->closed()) {
+      for (const uint32_t slot : slots_) core_->ForgetMemslot(slot);
+    }
+    return env.Undefined();
+  }
+
+  const std::shared_ptr<VmCore> core_;
+  const UniqueFd fd_;
+  const std::vector<uint32_t> slots_;
+};
 
 }  // namespace
 
@@ -42,6 +84,18 @@ void Vm::DeleteMemslot(const Napi::CallbackInfo& info) {
   Ioctl(info.Env(), KVM_SET_USER_MEMORY_REGION, "KVM_SET_USER_MEMORY_REGION", &region,
         SlotArgs(region));
   core_->ForgetMemslot(region.slot);
+}
+
+Napi::Value Vm::DeleteMemslots(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto words = WordsOf(info[0], "slots");
+  std::vector<uint32_t> slots;
+  for (const uint32_t slot : words) {
+    if (slot > kMaxSlot) throw Napi::RangeError::New(env, Format("slots: %u", slot));
+    slots.push_back(slot);
+  }
+  core(env);
+  return PoolTask::Start(env, std::make_unique<DeleteMemslotsTask>(core_, std::move(slots)));
 }
 
 void Vm::GetDirtyLog(const Napi::CallbackInfo& info) {

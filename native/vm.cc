@@ -78,6 +78,7 @@ Napi::Function Vm::Define(Napi::Env env) {
                       InstanceMethod<&Vm::SetState>("setState"),
                       InstanceMethod<&Vm::SetMemslot>("setMemslot"),
                       InstanceMethod<&Vm::DeleteMemslot>("deleteMemslot"),
+                      InstanceMethod<&Vm::DeleteMemslots>("deleteMemslots"),
                       InstanceMethod<&Vm::GetDirtyLog>("getDirtyLog"),
                       InstanceMethod<&Vm::SetGsiRouting>("setGsiRouting"),
                       InstanceMethod<&Vm::IrqLine>("irqLine"),

@@ -41,6 +41,7 @@ class Vm : public Handle<Vm, VmInit>, private VmListener {
   // vm-memory.cc
   void SetMemslot(const Napi::CallbackInfo& info);
   void DeleteMemslot(const Napi::CallbackInfo& info);
+  Napi::Value DeleteMemslots(const Napi::CallbackInfo& info);
   void GetDirtyLog(const Napi::CallbackInfo& info);
 
   // vm-interrupts.cc

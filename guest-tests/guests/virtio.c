@@ -63,7 +63,7 @@ void want_used_interrupt(const struct virtio_device* device, bool wanted) {
 bool wait_used(struct virtio_device* device, u16 target, u64 timeout_ms) {
   struct ring* ring = &device->ring;
   u64 start = rdtsc();
-  u64 next_look = 0;
+  u64 next_look = 2;
   for (u64 spins = 1;; spins++) {
     if (used_index(ring) == target) return true;
     cpu_pause();

@@ -96,6 +96,8 @@ export interface NativeVm {
   setState(kind: string, bytes: Uint8Array): void;
   setMemslot(memslot: NativeMemslot): void;
   deleteMemslot(slot: number): void;
+  /** Deletes slots on the libuv pool: with many pages mapped that takes tens of milliseconds. */
+  deleteMemslots(slots: Uint32Array): Promise<void>;
   /** Dirty pages of a slot since the last call, one bit each, into `bitmap`. */
   getDirtyLog(slot: number, bitmap: Uint8Array): void;
   /** Five u32 per entry: gsi, 0 for irqchip or 1 for MSI, then chip, pin, 0 or address low, high, data. */

@@ -80,6 +80,17 @@ export class Vm {
     guarded(() => this.#native.deleteMemslot(slot));
   }
 
+  /** Deletes slots without keeping the event loop. Rejects with KvmError. */
+  async deleteMemslots(slots: Uint32Array): Promise<void> {
+    try {
+      await this.#native.deleteMemslots(slots);
+    } catch (error) {
+      guarded(() => {
+        throw error;
+      });
+    }
+  }
+
   getDirtyLog(slot: number, bitmap: Uint8Array): void {
     guarded(() => this.#native.getDirtyLog(slot, bitmap));
   }

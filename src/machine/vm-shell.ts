@@ -2,9 +2,8 @@ import { ConfigError, HostError, messageOf } from '../errors.ts';
 import { CAPABILITY } from '../kvm/capabilities.ts';
 import { KvmSystem } from '../kvm/system.ts';
 import type { Vm } from '../kvm/vm.ts';
-import type { Backing } from '../memory/backing.ts';
 import { GuestMemory } from '../memory/guest-memory.ts';
-import { KVM_IDENTITY_MAP_BASE, KVM_TSS_BASE, ramRanges } from '../memory/layout.ts';
+import { KVM_IDENTITY_MAP_BASE, KVM_TSS_BASE, layRam, ramRanges } from '../memory/layout.ts';
 import type { MetadataModel } from '../memory/memslot-cost.ts';
 import { MemslotTable } from '../memory/memslot-table.ts';
 import { hex } from '../units.ts';
@@ -12,6 +11,7 @@ import type { MachineConfig } from './config/machine-config.ts';
 import { physicalAddressBits } from './cpuid.ts';
 import { inspectHostKvm } from './host-kvm.ts';
 import type { MemoryBackends } from './memory-backends.ts';
+import { cacheSharing, takeBootMemory, type BootMemory } from './numa.ts';
 import { VcpuSet } from './vcpu-set.ts';
 
 /** A VM before it has devices: KVM's part of it, boot memory, vCPUs. */
@@ -33,7 +33,6 @@ export interface VmShell {
   close(): void;
 }
 
-const BOOT_MEMORY = 'boot memory';
 const CONTROLLERS = ['irqchip0', 'irqchip1', 'irqchip2', 'pit2'] as const;
 
 /**
@@ -75,23 +74,22 @@ function buildShell(config: MachineConfig, parts: ShellParts): VmShell {
     const message = `--memory=${config.memorySize}: RAM ends at ${end}, past the guest's limit ${hex(addressLimit)}`;
     throw new ConfigError('ADDRESS_WIDTH', message);
   }
-  const boot =
-    config.memdev === undefined
-      ? backends.make('ram', config.memorySize, BOOT_MEMORY)
-      : backends.take(config.memdev, BOOT_MEMORY);
+  const boot = takeBootMemory(config, backends);
   const vm = kvm.createVm();
   owned.push(vm);
   vm.setTssAddr(KVM_TSS_BASE);
   vm.setIdentityMapAddr(KVM_IDENTITY_MAP_BASE);
+  const table = new MemslotTable(vm, kvm.checkExtension(CAPABILITY.NR_MEMSLOTS));
+  const memory = addRam(boot, table);
+  // After the memslots: the chips' I/O regions leave an SRCU grace period under way, and a memslot
+  // waits for it to end (about 8 ms).
   vm.createIrqchip();
   vm.createPit();
-  const table = new MemslotTable(vm, kvm.checkExtension(CAPABILITY.NR_MEMSLOTS));
-  const memory = addRam(ram, boot.backing, table);
   const controllers = CONTROLLERS.map((kind) => [kind, vm.getState(kind)] as const);
   const tscDeadline = kvm.checkExtension(CAPABILITY.TSC_DEADLINE_TIMER) > 0;
   return {
     vm,
-    vcpus: createVcpus(vm, config.cpus, kvm, tscDeadline),
+    vcpus: createVcpus(vm, config, kvm, tscDeadline),
     memory,
     table,
     backends,
@@ -108,13 +106,18 @@ function buildShell(config: MachineConfig, parts: ShellParts): VmShell {
   };
 }
 
-function createVcpus(vm: Vm, cpus: number, kvm: KvmSystem, tscDeadline: boolean): VcpuSet {
+function createVcpus(vm: Vm, config: MachineConfig, kvm: KvmSystem, tscDeadline: boolean): VcpuSet {
+  const { cpus } = config;
   const most = kvm.checkExtension(CAPABILITY.MAX_VCPUS);
   if (cpus > most) {
     throw new ConfigError('BAD_CPUS', `--cpus=${cpus}: this host's KVM has at most ${most}`);
   }
   try {
-    return new VcpuSet(vm, kvm.supportedCpuid(), { cpus, tscDeadline });
+    return new VcpuSet(vm, kvm.supportedCpuid(), {
+      cpus,
+      cacheSharing: cacheSharing(config),
+      tscDeadline,
+    });
   } catch (cause) {
     throw new HostError('VCPU_FAILED', `cannot create ${cpus} vCPUs: ${messageOf(cause)}`, {
       cause,
@@ -122,18 +125,19 @@ function createVcpus(vm: Vm, cpus: number, kvm: KvmSystem, tscDeadline: boolean)
   }
 }
 
-function addRam(
-  ranges: ReturnType<typeof ramRanges>,
-  backing: Backing,
-  table: MemslotTable,
-): GuestMemory {
+/** Slots that the table keeps for boot memory anyway: it is one piece, or two around the hole. */
+const USUAL_PIECES = 2;
+
+/** @param boot  in the order of its addresses */
+function addRam(boot: readonly BootMemory[], table: MemslotTable): GuestMemory {
   const memory = new GuestMemory();
-  let offset = 0;
-  for (const { gpa, size } of ranges) {
-    const { mapping } = backing;
+  const pieces = layRam(boot.map(({ size }) => size));
+  if (pieces.length > USUAL_PIECES) table.promise(pieces.length - USUAL_PIECES, 'ram');
+  for (const { part, offset, gpa, size } of pieces) {
+    const mapping = boot[part]?.backing.mapping;
+    if (mapping === undefined) continue;
     table.add({ gpa, size, mapping, offset, owner: 'ram' });
     memory.add({ name: 'ram', gpa, size, mapping, offset });
-    offset += size;
   }
   return memory;
 }

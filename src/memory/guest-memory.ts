@@ -5,14 +5,14 @@ import type { DiscardManager } from './discard-manager.ts';
 
 /** What a device or a loader sees of guest memory. Every access is bounds-checked. */
 export interface GuestMemoryAccess {
-  /** Whether every byte is RAM or plugged device memory, in one region. */
+  /** Whether every byte is RAM or plugged device memory. */
   isUsable(gpa: number, length: number): boolean;
   /** Whether every byte is boot RAM, which is never taken away. */
   isRam(gpa: number, length: number): boolean;
   /**
    * A view that stays valid as long as the range stays usable: where `isRam` is false, check
    * `generation` before each use.
-   * @returns undefined when the range is not usable
+   * @returns undefined when the range is not usable, or in more than one region
    */
   view(gpa: number, length: number): DataView | undefined;
   /** Copies out. @returns false, with nothing copied, when the range is not usable */
@@ -36,6 +36,17 @@ export interface MemoryRegion {
   readonly discards?: DiscardManager;
 }
 
+/** A part of a range. */
+interface Piece {
+  readonly gpa: number;
+  /** Bytes into the range. */
+  readonly offset: number;
+  readonly length: number;
+}
+
+const within = (bytes: Uint8Array, { offset, length }: Piece): Uint8Array =>
+  bytes.subarray(offset, offset + length);
+
 /** Up to here JavaScript copies byte by byte: cheaper than a call into the addon. */
 const SMALL_COPY = 64;
 /** JavaScript sees memory in windows of this size, made when they are first used. */
@@ -45,7 +56,8 @@ const WINDOW_LIMIT = 256;
 
 /**
  * Guest memory by guest-physical address. It holds what it was given and owns no mapping.
- * A range may not cross from one region into the next: no request of a sane driver does.
+ * A range may cross from one region into the next, as where boot memory of two nodes meets: such
+ * ranges are rare, and served piece by piece.
  */
 export class GuestMemory implements GuestMemoryAccess {
   #regions: readonly MemoryRegion[] = [];
@@ -81,12 +93,14 @@ export class GuestMemory implements GuestMemoryAccess {
   }
 
   isUsable(gpa: number, length: number): boolean {
-    return this.#find(gpa, length) !== undefined;
+    return this.#find(gpa, length) !== undefined || this.#pieces(gpa, length) !== undefined;
   }
 
   isRam(gpa: number, length: number): boolean {
     const region = this.#find(gpa, length);
-    return region !== undefined && region.discards === undefined;
+    if (region !== undefined) return region.discards === undefined;
+    const pieces = this.#pieces(gpa, length);
+    return pieces?.every((piece) => this.isRam(piece.gpa, piece.length)) === true;
   }
 
   view(gpa: number, length: number): DataView | undefined {
@@ -98,7 +112,11 @@ export class GuestMemory implements GuestMemoryAccess {
 
   read(gpa: number, target: Uint8Array, length: number): boolean {
     const region = this.#find(gpa, length);
-    if (region === undefined || target.length < length) return false;
+    if (target.length < length) return false;
+    if (region === undefined) {
+      const pieces = this.#pieces(gpa, length);
+      return pieces?.every((it) => this.read(it.gpa, within(target, it), it.length)) === true;
+    }
     if (length <= SMALL_COPY) {
       const from = gpa % WINDOW_SIZE;
       const window = this.#windowFor(region, gpa, from + length);
@@ -116,7 +134,11 @@ export class GuestMemory implements GuestMemoryAccess {
 
   write(gpa: number, source: Uint8Array, length: number): boolean {
     const region = this.#find(gpa, length);
-    if (region === undefined || source.length < length) return false;
+    if (source.length < length) return false;
+    if (region === undefined) {
+      const pieces = this.#pieces(gpa, length);
+      return pieces?.every((it) => this.write(it.gpa, within(source, it), it.length)) === true;
+    }
     if (length <= SMALL_COPY) {
       const to = gpa % WINDOW_SIZE;
       const window = this.#windowFor(region, gpa, to + length);
@@ -141,6 +163,21 @@ export class GuestMemory implements GuestMemoryAccess {
       if (from + length > region.size || from >= region.size) continue;
       if (region.discards === undefined || region.discards.isPopulated(from, length)) return region;
       return undefined;
+    }
+    return undefined;
+  }
+
+  /** A range cut where regions meet. @returns undefined when it is not usable, or in one region */
+  #pieces(gpa: number, length: number): readonly Piece[] | undefined {
+    const pieces: Piece[] = [];
+    for (const region of this.#regions) {
+      const offset = pieces.reduce((sum, piece) => sum + piece.length, 0);
+      const at = gpa + offset;
+      if (at < region.gpa || at >= region.gpa + region.size) continue;
+      const count = Math.min(length - offset, region.gpa + region.size - at);
+      if (this.#find(at, count) === undefined) return undefined;
+      pieces.push({ gpa: at, offset, length: count });
+      if (offset + count === length) return pieces.length > 1 ? pieces : undefined;
     }
     return undefined;
   }

@@ -75,6 +75,38 @@ export function ramRanges(sizeBytes: number): readonly RamRange[] {
   return ranges;
 }
 
+/** A piece of a part of boot memory. */
+export interface RamPiece extends RamRange {
+  /** Index of the part. */
+  readonly part: number;
+  /** Bytes into the part. */
+  readonly offset: number;
+}
+
+/**
+ * Where boot memory that consists of parts goes, by address: one after the other, and a part around
+ * the hole in two pieces.
+ *
+ * @param sizes  bytes of each part; 0 is fine
+ */
+export function layRam(sizes: readonly number[]): readonly RamPiece[] {
+  const ranges = ramRanges(sizes.reduce((all, it) => all + it, 0));
+  const pieces: RamPiece[] = [];
+  let start = 0;
+  for (const [part, size] of sizes.entries()) {
+    let base = 0;
+    for (const range of ranges) {
+      const from = Math.max(start, base);
+      const to = Math.min(start + size, base + range.size);
+      const gpa = range.gpa + (from - base);
+      if (from < to) pieces.push({ part, offset: from - start, gpa, size: to - from });
+      base += range.size;
+    }
+    start += size;
+  }
+  return pieces;
+}
+
 /** Where device memory may start: the next GiB boundary above RAM, at 4 GiB or above. */
 export function deviceMemoryBase(ramSizeBytes: number): number {
   const high = Math.max(0, ramSizeBytes - LOW_RAM_LIMIT);

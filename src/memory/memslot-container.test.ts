@@ -18,6 +18,11 @@ class RecordingHost {
   deleteMemslot(slot: number): void {
     if (!this.slots.delete(slot)) throw new Error(`no slot ${slot}`);
   }
+
+  deleteMemslots(slots: Uint32Array): Promise<void> {
+    for (const slot of slots) this.deleteMemslot(slot);
+    return Promise.resolve();
+  }
 }
 
 const mapping = {} as NativeMapping;

@@ -82,6 +82,13 @@ export class MemslotContainer {
     this.#active.delete(window);
   }
 
+  /** Takes the memslots of active windows away without keeping the event loop. */
+  async deactivateAll(windows: readonly number[]): Promise<void> {
+    const slots = windows.flatMap((window) => this.#active.get(window) ?? []);
+    await this.#options.table.removeAll(slots);
+    for (const window of windows) this.#active.delete(window);
+  }
+
   /** Active window indices, ascending. */
   activeWindows(): readonly number[] {
     return [...this.#active.keys()].sort((a, b) => a - b);

@@ -13,6 +13,8 @@ export interface MemslotHost {
     readonly offset: number;
   }): void;
   deleteMemslot(slot: number): void;
+  /** Without keeping the event loop. */
+  deleteMemslots(slots: Uint32Array): Promise<void>;
 }
 
 export interface MemslotRequest {
@@ -97,6 +99,15 @@ export class MemslotTable {
     this.#host.deleteMemslot(memslot.id);
     this.#slots.delete(memslot.id);
     this.#insertFree(memslot.id);
+  }
+
+  /** Takes slots from KVM without keeping the event loop. Their ids are free once it is done. */
+  async removeAll(memslots: readonly Memslot[]): Promise<void> {
+    await this.#host.deleteMemslots(Uint32Array.from(memslots, ({ id }) => id));
+    for (const { id } of memslots) {
+      this.#slots.delete(id);
+      this.#insertFree(id);
+    }
   }
 
   /** Active slots by address. */

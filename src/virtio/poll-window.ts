@@ -11,15 +11,34 @@ export const POLLING = {
   capMs: 0.2,
   /** First window, ms; one that shrinks below it becomes nothing. */
   firstMs: 0.025,
+  /** What a request saves that is found by watching, ms: the way of a kick. */
+  kickMs: 0.03,
+  /** How much time more than that may be lost to windows that passed in vain, ms. */
+  lossMs: 0.25,
+  /** Kicks until it is tried again after that: the first time, and at most; it doubles. */
+  retryKicks: 8,
+  retryKicksCap: 1024,
   /** Serving and watching in one turn of the event loop, ms; then other events have their turn. */
   turnMs: 1.5,
   /** Looks at the ring between two looks at the clock: the clock costs as much as three looks. */
   spins: 48,
 } as const;
 
-/** The window of one queue: grows while requests come within it, shrinks to nothing when not. */
+/**
+ * The window of one queue: opens when requests come soon after one another, grows while they come
+ * within it, shrinks to nothing when they do not.
+ *
+ * A driver that kicks soon after windows that passed in vain may be one that our watching keeps
+ * from running: it has no core of its own. Then each request costs a whole window. So a balance is
+ * kept of what watching saves and loses; when it loses, it is given up, and tried again after more
+ * and more kicks.
+ */
 export class PollWindow {
   #ms = 0;
+  /** Lost to windows in vain, less what the others saved; not below 0. */
+  #lostMs = 0;
+  #retryAfter: number = POLLING.retryKicks;
+  #kicksToRetry = 0;
 
   /** 0 to POLLING.capMs. */
   get ms(): number {
@@ -28,17 +47,37 @@ export class PollWindow {
 
   /** A request came while the ring was being watched, `waitedMs` after the one before. */
   hit(waitedMs: number): void {
-    if (waitedMs > this.#ms / 2) this.#grow();
+    if (this.#lostMs > 0) this.#lostMs = Math.max(0, this.#lostMs - POLLING.kickMs);
+    else this.#retryAfter = POLLING.retryKicks;
+    if (waitedMs > this.#ms / 2) this.#ms = clamp(2 * this.#ms);
   }
 
   /** A kick woke the queue, `quietMs` after the last request had been served. */
   woken(quietMs: number): void {
-    if (quietMs <= POLLING.capMs) this.#grow();
-    else if (this.#ms < 2 * POLLING.firstMs) this.#ms = 0;
-    else this.#ms /= 2;
+    if (quietMs > POLLING.capMs + this.#ms) this.#shrink();
+    else if (this.#ms > 0) this.#watchedInVain(quietMs);
+    else if (this.#kicksToRetry > 0) this.#kicksToRetry -= 1;
+    else this.#ms = clamp(1.5 * quietMs);
   }
 
-  #grow(): void {
-    this.#ms = Math.min(POLLING.capMs, Math.max(POLLING.firstMs, 2 * this.#ms));
+  #watchedInVain(quietMs: number): void {
+    this.#lostMs += this.#ms;
+    if (this.#lostMs <= POLLING.lossMs) {
+      this.#ms = clamp(1.5 * quietMs);
+      return;
+    }
+    this.#ms = 0;
+    this.#lostMs = 0;
+    this.#kicksToRetry = this.#retryAfter;
+    this.#retryAfter = Math.min(POLLING.retryKicksCap, 2 * this.#retryAfter);
   }
+
+  #shrink(): void {
+    if (this.#ms < 2 * POLLING.firstMs) this.#ms = 0;
+    else this.#ms /= 2;
+  }
+}
+
+function clamp(ms: number): number {
+  return Math.min(POLLING.capMs, Math.max(POLLING.firstMs, ms));
 }

@@ -13,8 +13,7 @@ import { UnpluggedProtection } from './unplugged-protection.ts';
 
 const logger = log('virtio-mem');
 
-/** How long deactivating memslots may keep the event loop, in milliseconds, before it yields. */
-const YIELD_AFTER_MS = 2;
+const NO_WINDOWS: readonly number[] = [];
 
 export interface PluggedMemoryOptions {
   readonly id: string;
@@ -107,12 +106,10 @@ export class PluggedMemory implements DiscardManager {
 
   /** Memslots, host memory. */
   #release(first: number, count: number): void | Promise<void> {
-    const { backing } = this.#options;
-    const offset = first * this.granularity;
-    const length = count * this.granularity;
-    this.#deactivateUnused(offset, this.#options.container.lastWindow(offset, length));
+    const emptied = this.#emptiedWindows(first, count);
+    if (emptied.length > 0) return this.#releaseWindows(first, count, emptied);
     try {
-      return backing.discard(offset, length)?.catch((error: unknown) => {
+      return this.#discard(first, count)?.catch((error: unknown) => {
         this.#restore(first, count);
         throw error;
       });
@@ -120,6 +117,20 @@ export class PluggedMemory implements DiscardManager {
       this.#restore(first, count);
       throw error;
     }
+  }
+
+  async #releaseWindows(first: number, count: number, windows: readonly number[]): Promise<void> {
+    try {
+      await this.#options.container.deactivateAll(windows);
+      await this.#discard(first, count);
+    } catch (error) {
+      this.#restore(first, count);
+      throw error;
+    }
+  }
+
+  #discard(first: number, count: number): void | Promise<void> {
+    return this.#options.backing.discard(first * this.granularity, count * this.granularity);
   }
 
   /** Unplugs everything. @throws (or rejects) with everything undone */
@@ -205,27 +216,34 @@ export class PluggedMemory implements DiscardManager {
     const offset = first * this.granularity;
     const length = count * this.granularity;
     const last = container.lastWindow(offset, length);
-    let window = container.firstWindow(offset);
     try {
-      for (; window <= last; window++) container.activate(window);
+      for (let window = container.firstWindow(offset); window <= last; window++) {
+        container.activate(window);
+      }
       this.#listeners.populate(offset, length);
     } catch (error) {
-      this.#deactivateUnused(offset, Math.min(window, last));
+      for (const unused of this.#emptiedWindows(first, count)) container.deactivate(unused);
       throw error;
     }
     this.map.plug(first, count);
   }
 
-  #deactivateUnused(offset: number, last: number): void {
+  /** Active windows that these blocks were the last of. */
+  #emptiedWindows(first: number, count: number): readonly number[] {
     const { container, dynamicMemslots } = this.#options;
-    if (!dynamicMemslots) return;
+    if (!dynamicMemslots) return NO_WINDOWS;
+    const offset = first * this.granularity;
+    const last = container.lastWindow(offset, count * this.granularity);
+    let emptied = NO_WINDOWS;
     for (let window = container.firstWindow(offset); window <= last; window++) {
-      if (this.#isWindowUnplugged(window)) container.deactivate(window);
+      if (!container.isActive(window) || !this.#isWindowUnplugged(window)) continue;
+      emptied = [...emptied, window];
     }
+    return emptied;
   }
 
   async #unplugAll(): Promise<void> {
-    const { backing, container, dynamicMemslots } = this.#options;
+    const { container, dynamicMemslots } = this.#options;
     const runs: [first: number, count: number][] = [];
     this.map.forEachPlugged(0, this.map.blockCount, (first, count) => runs.push([first, count]));
     for (const [first, count] of runs) this.map.unplug(first, count);
@@ -236,8 +254,8 @@ export class PluggedMemory implements DiscardManager {
     }
     try {
       await this.#protection?.protect(low, first + count - low);
-      if (dynamicMemslots) await deactivateAll(container);
-      await backing.discard(low * this.granularity, (first + count - low) * this.granularity);
+      if (dynamicMemslots) await container.deactivateAll(container.activeWindows());
+      await this.#discard(low, first + count - low);
     } catch (error) {
       for (const [run, length] of runs) this.#restore(run, length);
       throw error;
@@ -269,16 +287,5 @@ export class PluggedMemory implements DiscardManager {
   /** Blocks of a range whose borders lie on blocks. */
   #blocks(offset: number, length: number): { first: number; end: number } {
     return { first: offset / this.granularity, end: (offset + length) / this.granularity };
-  }
-}
-
-/** Memslots go one ioctl each: with many of them other work gets its turn in between. */
-async function deactivateAll(container: MemslotContainer): Promise<void> {
-  let deadline = performance.now() + YIELD_AFTER_MS;
-  for (const window of container.activeWindows()) {
-    container.deactivate(window);
-    if (performance.now() < deadline) continue;
-    await new Promise((resolve) => setImmediate(resolve));
-    deadline = performance.now() + YIELD_AFTER_MS;
   }
 }
