@@ -101,6 +101,11 @@ export class SlotRecorder {
   deleteMemslot(slot: number): void {
     if (!this.slots.delete(slot)) throw new Error(`no slot ${slot}`);
   }
+
+  deleteMemslots(slots: Uint32Array): Promise<void> {
+    for (const slot of slots) this.deleteMemslot(slot);
+    return Promise.resolve();
+  }
 }
 
 /** A device with a driver before it and host memory behind it. */
