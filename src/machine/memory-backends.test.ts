@@ -61,6 +61,9 @@ describe('memory backends', () => {
     ['ram,id=a,size=4M,reserve=on', true, true],
     ['ram,id=a,size=4M,reserve=off', false, false],
     ['memfd,id=a,size=4M', false, false],
+    ['file,id=a,size=4M,share=on,mem-path=/dev/shm', false, true],
+    ['file,id=a,size=4M,share=on,mem-path=/dev/shm', true, false],
+    ['file,id=a,size=4M,share=on,mem-path=/dev/shm,reserve=off', false, false],
     ['memfd,id=a,size=4M,reserve=on', false, true],
   ])('reserve: %s, for a device: %s', async (text, isSparse, reserved) => {
     const backends = await open([text], isSparse ? 'a' : undefined);

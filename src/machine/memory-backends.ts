@@ -132,7 +132,7 @@ export class MemoryBackends {
       const spec = { ...given, sparse: isSparse(config, given.id) };
       const backing = openBacking(spec);
       const byMap = isReservedByMap(spec, backing);
-      const reserved = byMap || spec.reserve === true;
+      const reserved = byMap || (spec.reserve ?? isReservedFile(spec));
       this.#add({ id: spec.id, spec, backing, reserved, user: undefined });
       if (reserved && !byMap) await backing.secure(0, backing.size);
       if (spec.prealloc) await backing.populate(0, backing.size);
@@ -144,6 +144,11 @@ export class MemoryBackends {
     backend.backing.mapping.watchFaults(this.#lost);
     return backend;
   }
+}
+
+/** Boot memory on a file must not meet a full file system half-way; other kinds run out as a host does. */
+function isReservedFile(spec: BackingSpec): boolean {
+  return spec.type === 'file' && spec.share && !spec.sparse;
 }
 
 /** Whether mapping it set it aside: of a file that is shared, only huge pages are. */
