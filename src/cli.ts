@@ -40,6 +40,15 @@ Keys of all of them:
   policy=default|bind|preferred|interleave   where the host takes pages from, among
   host-nodes=A-B          these host NUMA nodes
 
+--numa node,KEYS adds a NUMA node; the first is node 0. With nodes the guest is told which memory
+device is in which of them:
+  cpus=A-B                its CPUs: A, A-B, also several times; each CPU is in exactly one node
+                          (default: when no node has it, they are shared out evenly)
+  memory=SIZE             its boot memory; the sizes sum up to --memory (default: likewise)
+  memdev=ID               have this boot memory on a memory backend of its own, and take its size
+--numa dist,src=A,dst=B,val=N says how far memory of node B is from node A, and A from B unless said
+otherwise: 11 to 255, where 10 is within a node and 255 out of reach (default: 20)
+
 --qmp speaks the established QMP, for programs, and can be given several times. The socket file
 of unix:PATH belongs to you alone. tcp:PORT is loopback only, tcp:ADDR:PORT what you say: there is
 no password and no encryption, so every user of this host, or whoever reaches ADDR, controls the
@@ -61,8 +70,12 @@ function runCommand(): Command {
     .option('--kernel <file>', 'bzImage, or an ELF file with a PVH entry (vmlinux); required')
     .option('--initrd <file>', 'initial RAM disk')
     .option('--append <text>', 'kernel command line', '')
-    .option('--memory <size>', 'boot memory: a size, or memdev=ID', '1G')
+    .option(
+      '--memory <size>',
+      'boot memory: a size, or memdev=ID (default: what the NUMA nodes have, or 1G)',
+    )
     .option('--cpus <n>', 'number of virtual CPUs', '1')
+    .option('--numa <keys>', 'add a NUMA node, or say how far two are; see below', collect, [])
     .option('--virtio-mem <keys>', 'add a memory device; see below', collect, [])
     .option('--memory-backend <type,keys>', 'name host memory; see below', collect, [])
     .option('--serial <where>', 'serial port: stdio, none, file:PATH or unix:PATH', 'stdio')

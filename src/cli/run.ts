@@ -3,11 +3,13 @@ import { addon } from '../kvm/addon.ts';
 import { isLogLevel, setLogLevel } from '../log.ts';
 import {
   checkBackendUsers,
+  memoryOf,
   parseCpuCount,
   parseMemory,
   type MachineConfig,
 } from '../machine/config/machine-config.ts';
 import { parseViolationAction } from '../machine/config/violation-option.ts';
+import type { NumaContext } from '../machine/config/numa-option.ts';
 import { parseVirtioMemOptions } from '../machine/config/virtio-mem-option.ts';
 import { ControlView } from '../machine/control-view.ts';
 import { Machine, type MachineEnd } from '../machine/machine.ts';
@@ -28,9 +30,10 @@ export interface RunOptions {
   readonly kernel?: string;
   readonly initrd?: string;
   readonly append: string;
-  readonly memory: string;
+  readonly memory?: string;
   readonly memoryBackend: readonly string[];
   readonly cpus: string;
+  readonly numa: readonly string[];
   readonly virtioMem: readonly string[];
   readonly serial: string;
   readonly monitor?: string;
@@ -67,15 +70,29 @@ function requireKernel(kernel: string | undefined): string {
   throw new ConfigError('BAD_OPTION', '--kernel is missing: give a bzImage or a vmlinux');
 }
 
+async function parseNuma(
+  texts: readonly string[],
+  context: NumaContext,
+): Promise<MachineConfig['numa']> {
+  if (texts.length === 0) return undefined;
+  const { parseNumaOptions } = await import('../machine/config/numa-option.ts');
+  return parseNumaOptions(texts, context);
+}
+
 async function parseConfig(options: RunOptions, targets: Targets): Promise<MachineConfig> {
   const memoryBackends = await parseBackends(options.memoryBackend);
+  const memory =
+    options.memory === undefined ? undefined : parseMemory(options.memory, memoryBackends);
+  const cpus = parseCpuCount(options.cpus);
+  const numa = await parseNuma(options.numa, { cpus, memory, backends: memoryBackends });
   const config: MachineConfig = {
     kernel: requireKernel(options.kernel),
     initrd: options.initrd,
     commandLine: options.append,
-    ...parseMemory(options.memory, memoryBackends),
+    ...(memory ?? memoryOf(numa)),
     memoryBackends,
-    cpus: parseCpuCount(options.cpus),
+    cpus,
+    numa,
     virtioMem: parseVirtioMemOptions(options.virtioMem, memoryBackends),
     serial: targets.serial.kind !== 'none',
     noReboot: !options.reboot,

@@ -11,6 +11,7 @@ import type {
   MemoryDeviceInfo,
   MemslotInfo,
   MemslotReport,
+  NumaNodeInfo,
   ObjectInfo,
   PciFunctionInfo,
   PropertyValue,
@@ -97,6 +98,15 @@ export class ControlView implements MachineControl {
   }
 
   memslots(): MemslotReport {
+  numaNodes(): readonly NumaNodeInfo[] {
+    const { config, memoryDevices } = this.#machine;
+    return (config.numa?.nodes ?? []).map(({ cpus, memorySize }, node) => {
+      const own = memoryDevices.filter(({ device }) => device.properties.node === node);
+      const pluggedSize = own.reduce((sum, { device }) => sum + device.sizes.pluggedSize, 0);
+      return { cpus, bootMemorySize: memorySize, pluggedSize };
+    });
+  }
+
     const { table, metadata } = this.#machine.shell;
     const active = table.list();
     const slots: MemslotInfo[] = active.map(({ id, gpa, size, owner }) => {

@@ -65,6 +65,15 @@ export interface MemoryBackendInfo {
 export type PropertyType = 'size' | 'int' | 'bool' | 'string';
 
 export interface ObjectProperty extends NamedValue {
+/** A NUMA node; its number is its place in the list. */
+export interface NumaNodeInfo {
+  /** Ids of its vCPUs, in order. */
+  readonly cpus: readonly number[];
+  readonly bootMemorySize: number;
+  /** What its memory devices have plugged now. */
+  readonly pluggedSize: number;
+}
+
   readonly type: PropertyType;
   readonly writable: boolean;
 }
@@ -157,6 +166,8 @@ export interface MachineControl {
   memslots(): MemslotReport;
   pciFunctions(): readonly PciFunctionInfo[];
   addressSpaces(): readonly AddressSpaceInfo[];
+  /** Empty when the machine has no NUMA nodes. */
+  numaNodes(): readonly NumaNodeInfo[];
 
   /**
    * Sets a writable property, as `requested-size` of a virtio-mem device.

@@ -21,6 +21,7 @@ const LEAF = {
   topology: 0xb,
   topologyV2: 0x1f,
   featuresExtended: 0x8000_0001,
+  cacheSizes: 0x8000_0006,
   addressSizes: 0x8000_0008,
   cacheAmd: 0x8000_001d,
   topologyAmd: 0x8000_001e,
@@ -59,6 +60,8 @@ export function physicalAddressBits(table: CpuidTable): number {
 export interface Topology {
   /** vCPUs of the machine: one socket, one thread per core. */
   readonly cpus: number;
+  /** How many of them share a third-level cache: all, or a power of two. */
+  readonly cacheSharing: number;
   /** Whether KVM emulates the TSC-deadline timer (KVM_CAP_TSC_DEADLINE_TIMER). */
   readonly tscDeadline: boolean;
 }
@@ -80,6 +83,7 @@ export function cpuidFor(supported: CpuidTable, apicId: number, topology: Topolo
     ({ leaf }) => leaf !== LEAF.topology && leaf !== LEAF.topologyV2,
   );
   for (const entry of entries) adapt(entry, apicId, topology, bits);
+  if (topology.cacheSharing < topology.cpus) hideSharedCache(entries);
   const flags = FLAG_SIGNIFICANT_INDEX;
   const leaf = LEAF.topology;
   // Thread level: one per core. Core level: all of them. Then the end (Intel SDM, CPUID 0BH).
@@ -103,7 +107,7 @@ function adapt(entry: CpuidEntry, apicId: number, topology: Topology, bits: numb
       break;
     case LEAF.cacheIntel:
     case LEAF.cacheAmd:
-      adaptCache(entry, cpus, bits);
+      adaptCache(entry, topology.cacheSharing, bits);
       break;
     case LEAF.addressSizes:
       entry.ecx = (entry.ecx & ~0xf0ff) | (bits << 12) | (Math.min(cpus, 256) - 1);
@@ -116,12 +120,25 @@ function adapt(entry: CpuidEntry, apicId: number, topology: Topology, bits: numb
   }
 }
 
-/** First and second level caches belong to a core, the third to all of them. */
-function adaptCache(entry: CpuidEntry, cpus: number, bits: number): void {
+/**
+ * AMD's processors before family 17h, model 20h do not say who shares the third-level cache. Guests
+ * know: the whole package, or eight APIC ids. Where that is not so there is no such cache.
+ */
+function hideSharedCache(entries: readonly CpuidEntry[]): void {
+  const signature = entries.find(({ leaf }) => leaf === LEAF.features)?.eax ?? 0;
+  const base = (signature >> 8) & 0xf;
+  const family = base === 0xf ? base + ((signature >> 20) & 0xff) : base;
+  const model = ((signature >> 12) & 0xf0) | ((signature >> 4) & 0xf);
+  if (family > 0x17 || (family === 0x17 && model >= 0x20)) return;
+  for (const entry of entries) if (entry.leaf === LEAF.cacheSizes) entry.edx = 0;
+}
+
+/** First and second level caches belong to a core, the third to several. */
+function adaptCache(entry: CpuidEntry, cacheSharing: number, bits: number): void {
   const type = entry.eax & 0x1f;
   if (type === 0) return;
   const level = (entry.eax >> 5) & 7;
-  const sharing = level >= 3 ? cpus : 1;
+  const sharing = level >= 3 ? cacheSharing : 1;
   const cores = entry.leaf === LEAF.cacheIntel ? 2 ** bits - 1 : 0;
   entry.eax = (entry.eax & 0x3fff) | (((sharing - 1) & 0xfff) << 14) | ((cores & 0x3f) << 26);
 }

@@ -25,6 +25,7 @@ import {
   type MemoryDevice,
 } from './memory-devices.ts';
 import { devicePath } from './memory-objects.ts';
+import { acpiNuma, nodeCount } from './numa.ts';
 import { Platform } from './platform.ts';
 import { SerialTasks } from './serial-tasks.ts';
 import { actOnViolation } from './violations/act.ts';
@@ -83,6 +84,7 @@ export class Machine {
       ramSize: config.memorySize,
       addressLimit: shell.addressLimit,
       backends,
+      nodeCount: nodeCount(config.numa),
     });
     this.spaces = createIoSpaces(vm);
     const interrupts = new KvmInterrupts(vm);
@@ -94,11 +96,7 @@ export class Machine {
       onReset: (cause) => this.#guestReset(cause),
       onPowerOff: () => this.#finish({ kind: 'power-off' }),
     });
-    this.memoryDevices = createMemoryDevices(placed, {
-      table,
-      memory,
-      backends,
-    });
+    this.memoryDevices = createMemoryDevices(placed, { table, memory, backends });
     this.guard = new UnpluggedGuard({
       regions: guardedRegions(this.memoryDevices),
       memory,
@@ -113,7 +111,8 @@ export class Machine {
       return transport;
     });
     const apicIds = shell.vcpus.all.map(({ id }) => id);
-    this.#acpi = buildAcpiTables({ apicIds, serial: config.serial });
+    const numa = acpiNuma(config.numa, placed);
+    this.#acpi = buildAcpiTables({ apicIds, serial: config.serial, numa });
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });

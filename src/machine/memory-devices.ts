@@ -38,6 +38,8 @@ export interface PlacementContext {
   readonly ramSize: number;
   /** Exclusive end of what the guest can address, in bytes. */
   readonly addressLimit: number;
+  /** NUMA nodes of the machine: 0 when it has none. */
+  readonly nodeCount: number;
   readonly backends: MemoryBackends;
 }
 
@@ -52,7 +54,7 @@ export function placeMemoryDevices(
   options: readonly VirtioMemOptions[],
   context: PlacementContext,
 ): readonly VirtioMemProperties[] {
-  const { ramSize, addressLimit, backends } = context;
+  const { ramSize, addressLimit, nodeCount, backends } = context;
   const base = deviceMemoryBase(ramSize);
   const placed: VirtioMemProperties[] = [];
   for (const option of options) {
@@ -63,7 +65,7 @@ export function placeMemoryDevices(
       thpSize: thpSize(),
       pageSize,
       sharedZeropage,
-      nodeCount: 1,
+      nodeCount,
       nextAddress: nextFree(base, option.size, placed),
       addressLimit,
     });

@@ -8,6 +8,7 @@ import { infoMemdev } from './commands/info-memdev.ts';
 import { infoMemoryDevices } from './commands/info-memory-devices.ts';
 import { infoMemslots } from './commands/info-memslots.ts';
 import { infoMtree } from './commands/info-mtree.ts';
+import { infoNuma } from './commands/info-numa.ts';
 import { infoName, infoStatus, infoVersion } from './commands/info-status.ts';
 import { infoPci } from './commands/info-pci.ts';
 import { qomGet } from './commands/qom-get.ts';
@@ -28,6 +29,7 @@ const COMMANDS: readonly MonitorCommand[] = [
   infoMemslots,
   infoMtree,
   infoName,
+  infoNuma,
   infoPci,
   infoStatus,
   infoVersion,

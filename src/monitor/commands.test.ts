@@ -76,6 +76,31 @@ describe('info memory-devices', () => {
   });
 });
 
+describe('info numa', () => {
+  it('shows CPUs and memory of each node; what is plugged is part of the size', async () => {
+    expect(await run('info numa')).toBe(
+      [
+        '3 nodes',
+        'node 0 cpus: 0 1',
+        'node 0 size: 3072 MB',
+        'node 0 plugged: 0 MB',
+        'node 1 cpus: 2',
+        'node 1 size: 1224 MB',
+        'node 1 plugged: 200 MB',
+        'node 2 cpus:',
+        'node 2 size: 0 MB',
+        'node 2 plugged: 0 MB',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it('says that there are none', async () => {
+    machine.nodes = [];
+    expect(await run('info numa')).toBe('0 nodes\n');
+  });
+});
+
 describe('info', () => {
   it('says the status', async () => {
     expect(await run('info status')).toBe('VM status: running\n');

@@ -4,6 +4,7 @@ import { GIB, MIB, TIB } from '../../units.ts';
 import { VIRTIO_STATUS_DEVICE_NEEDS_RESET } from '../../virtio/spec.ts';
 import { runDeviceContract } from '../../virtio/testing/device-contract.ts';
 import {
+  VIRTIO_MEM_F_ACPI_PXM,
   VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE,
   VIRTIO_MEM_REQ_PLUG as PLUG,
   VIRTIO_MEM_REQ_STATE as STATE,
@@ -98,6 +99,14 @@ describe('features', () => {
     const offered = rig.driver.core.offeredFeatures;
     expect(rig.driver.negotiate(offered & ~VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE)).toBe(false);
     expect(rig.driver.negotiate(offered)).toBe(true);
+  });
+
+  it('offer ACPI_PXM, and the config space tells the node, when the machine has nodes', () => {
+    const rig = new DeviceRig({ node: 0x0102 }, 0x0200);
+    expect(rig.driver.core.offeredFeatures & VIRTIO_MEM_F_ACPI_PXM).toBe(VIRTIO_MEM_F_ACPI_PXM);
+    expect(rig.device.readConfig(8, 2)).toBe(0x0102);
+    rig.close();
+    expect(started().driver.core.offeredFeatures & VIRTIO_MEM_F_ACPI_PXM).toBe(0n);
   });
 
   it('do not offer it with unplugged-inaccessible=off', () => {

@@ -14,6 +14,7 @@ import {
   REQUEST_SIZE,
   RESPONSE_SIZE,
   VIRTIO_ID_MEM,
+  VIRTIO_MEM_F_ACPI_PXM,
   VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE,
   VIRTIO_MEM_RESP_ACK,
   VIRTIO_MEM_RESP_BUSY,
@@ -76,7 +77,9 @@ export class VirtioMem implements VirtioDevice {
   constructor(properties: VirtioMemProperties, memory: PluggedMemory) {
     this.properties = properties;
     this.memory = memory;
-    this.features = properties.unpluggedInaccessible ? VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE : 0n;
+    this.features =
+      (properties.hasNuma ? VIRTIO_MEM_F_ACPI_PXM : 0n) |
+      (properties.unpluggedInaccessible ? VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE : 0n);
     this.#requestedSize = properties.requestedSize;
     this.#usableSize = this.#usableFor(this.#requestedSize);
     this.#config.update({

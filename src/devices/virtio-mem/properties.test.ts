@@ -6,7 +6,7 @@ const context: PropertyContext = {
   thpSize: 2 * MIB,
   pageSize: 4096,
   sharedZeropage: true,
-  nodeCount: 1,
+  nodeCount: 0,
   nextAddress: 4 * GIB,
   addressLimit: 2 ** 48,
 };
@@ -22,6 +22,7 @@ describe('resolveProperties', () => {
       requestedSize: 0,
       blockSize: 2 * MIB,
       node: 0,
+      hasNuma: false,
       memaddr: 4 * GIB,
       prealloc: false,
       unpluggedInaccessible: true,
@@ -56,7 +57,7 @@ describe('resolveProperties', () => {
     [{ blockSize: MIB / 2 }, 'less than 1 MiB'],
     [{ requestedSize: 9 * GIB }, "is more than the device's size"],
     [{ requestedSize: MIB }, 'is not a multiple of the block size'],
-    [{ node: 1 }, 'node=1: the machine has NUMA nodes 0 to 0'],
+    [{ node: 1 }, 'node=1: the machine has no NUMA nodes; see --numa'],
     [{ memaddr: 4 * GIB + MIB }, 'not a multiple of the block size'],
     [{ memslotSize: GIB }, 'only with dynamic-memslots=on'],
     [{ dynamicMemslots: true, memslotSize: 3 * GIB }, 'not a power of two'],
@@ -71,6 +72,14 @@ describe('resolveProperties', () => {
     ],
   ])('refuses %j', (options, message) => {
     expect(() => resolve(options)).toThrow(message);
+  });
+
+  it('takes any node that the machine has, and no other', () => {
+    expect(resolve({}, { nodeCount: 1 })).toMatchObject({ node: 0, hasNuma: true });
+    expect(resolve({ node: 2 }, { nodeCount: 3 }).node).toBe(2);
+    expect(() => resolve({ node: 3 }, { nodeCount: 3 })).toThrow(
+      'node=3: the machine has NUMA nodes 0 to 2',
+    );
   });
 
   it("names both numbers when the region passes the guest's address width", () => {

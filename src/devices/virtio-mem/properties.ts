@@ -27,6 +27,8 @@ export interface VirtioMemProperties {
   readonly requestedSize: number;
   readonly blockSize: number;
   readonly node: number;
+  /** Whether the machine has NUMA nodes: only then the guest is told the node. */
+  readonly hasNuma: boolean;
   readonly memaddr: number;
   readonly prealloc: boolean;
   readonly unpluggedInaccessible: boolean;
@@ -42,7 +44,7 @@ export interface PropertyContext {
   readonly thpSize: number;
   readonly pageSize: number;
   readonly sharedZeropage: boolean;
-  /** NUMA nodes of the machine. */
+  /** NUMA nodes of the machine: 0 when it has none, where node 0 stands for all of it. */
   readonly nodeCount: number;
   /** First free address of device memory, aligned to a GiB. */
   readonly nextAddress: number;
@@ -157,8 +159,10 @@ export function resolveProperties(
     refuse(id, 'size', size, `not a multiple of the block size, ${blockSize}`);
   }
   checkRequestedSize({ id, size, blockSize }, requestedSize);
-  if (!Number.isInteger(node) || node < 0 || node >= context.nodeCount) {
-    refuse(id, 'node', node, `the machine has NUMA nodes 0 to ${context.nodeCount - 1}`);
+  const { nodeCount } = context;
+  if (!Number.isInteger(node) || node < 0 || node >= Math.max(1, nodeCount)) {
+    const nodes = `the machine has NUMA nodes 0 to ${nodeCount - 1}`;
+    refuse(id, 'node', node, nodeCount === 0 ? 'the machine has no NUMA nodes; see --numa' : nodes);
   }
   checkMemslotSize(options, blockSize);
   return {
@@ -168,6 +172,7 @@ export function resolveProperties(
     requestedSize,
     blockSize,
     node,
+    hasNuma: nodeCount > 0,
     memaddr: resolveAddress(options, blockSize, context),
     prealloc: options.prealloc ?? false,
     unpluggedInaccessible: resolveInaccessible(options, context),

@@ -2,9 +2,10 @@ import type { VirtioMemOptions } from '../../devices/virtio-mem/properties.ts';
 import { ConfigError } from '../../errors.ts';
 import type { BackingSpec } from '../../memory/backing/spec.ts';
 import type { ViolationAction } from '../violations/violation.ts';
-import { alignUp, formatSize, MIB, parseSize, PAGE_SIZE } from '../../units.ts';
+import { alignUp, formatSize, GIB, MIB, parseSize, PAGE_SIZE } from '../../units.ts';
 import { KeyValues } from './key-values.ts';
 import { takeBackend } from './memdev.ts';
+import type { NumaConfig } from './numa-option.ts';
 
 /** What a machine is made of. Sizes in bytes. */
 export interface MachineConfig {
@@ -18,6 +19,8 @@ export interface MachineConfig {
   readonly memdev: string | undefined;
   readonly memoryBackends: readonly BackingSpec[];
   readonly cpus: number;
+  /** Absent: the machine has no NUMA nodes. */
+  readonly numa?: NumaConfig | undefined;
   readonly virtioMem: readonly VirtioMemOptions[];
   /** Whether there is a serial port at all. */
   readonly serial: boolean;
@@ -29,7 +32,9 @@ export interface MachineConfig {
 
 /** More than anybody has tried is refused: the MADT's local APICs and our tests end there. */
 export const MAX_CPUS = 254;
-const MIN_MEMORY = 2 * MIB;
+/** What a guest needs at least, and what it gets when nobody says, in bytes. */
+export const MIN_MEMORY = 2 * MIB;
+export const DEFAULT_MEMORY = GIB;
 
 /** @throws ConfigError */
 export function parseMemorySize(text: string): number {
@@ -67,28 +72,45 @@ export function parseMemory(
   const size = keys.size('size') ?? backend?.size;
   keys.done();
   if (size === undefined) throw new ConfigError('BAD_OPTION', `--memory ${text}: size is missing`);
-  if (backend?.type === 'file' && backend.readonly && backend.share) {
+  if (backend !== undefined) checkBootBackend(keys, backend);
+  return { memorySize: checkMemorySize(size, text), memdev: backend?.id };
+}
+
+/** @throws ConfigError when boot memory cannot be on the backend that `memdev` names */
+export function checkBootBackend(keys: KeyValues, backend: BackingSpec): void {
+  if (backend.type === 'file' && backend.readonly && backend.share) {
     keys.refuse(
       'memdev',
       'the backend has readonly=on and share=on; boot memory must be written to',
     );
   }
-  return { memorySize: checkMemorySize(size, text), memdev: backend?.id };
 }
 
-/** @throws ConfigError when boot memory and devices share a backend */
+/** Boot memory where `--memory` says nothing: as much as the nodes have. */
+export function memoryOf(
+  numa: NumaConfig | undefined,
+): Pick<MachineConfig, 'memorySize' | 'memdev'> {
+  const sizes = numa?.nodes.map(({ memorySize }) => memorySize) ?? [DEFAULT_MEMORY];
+  return { memorySize: sizes.reduce((all, it) => all + it, 0), memdev: undefined };
+}
+
+/** @throws ConfigError when boot memory, nodes and devices share a backend */
 export function checkBackendUsers(config: MachineConfig): void {
   const users = new Map<string, string>();
-  if (config.memdev !== undefined) users.set(config.memdev, '--memory');
-  for (const { id, memdev } of config.virtioMem) {
-    if (memdev === undefined) continue;
+  const use = (memdev: string | undefined, user: string): void => {
+    if (memdev === undefined) return;
     const other = users.get(memdev);
     if (other !== undefined) {
-      const message = `--virtio-mem id=${id}: memdev=${memdev}: already used by ${other}`;
+      const message = `${user}: memdev=${memdev}: already used by ${other}`;
       throw new ConfigError('BAD_OPTION', message);
     }
-    users.set(memdev, `--virtio-mem id=${id}`);
+    users.set(memdev, user);
+  };
+  use(config.memdev, '--memory');
+  for (const [node, { memdev }] of (config.numa?.nodes ?? []).entries()) {
+    use(memdev, `--numa node ${node}`);
   }
+  for (const { id, memdev } of config.virtioMem) use(memdev, `--virtio-mem id=${id}`);
 }
 
 /** @throws ConfigError */

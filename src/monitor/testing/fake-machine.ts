@@ -7,6 +7,7 @@ import type {
   MemoryBackendInfo,
   MemoryDeviceInfo,
   MemslotReport,
+  NumaNodeInfo,
   ObjectInfo,
   PciFunctionInfo,
   PropertyValue,
@@ -31,6 +32,12 @@ export class FakeMachine implements MachineControl {
   readonly devices: FakeDevice[] = [
     { id: 'vm0', memaddr: 0x1_4000_0000, node: 0, requestedSize: 0 },
     { id: 'vm1', memaddr: 0x3_4000_0000, node: 1, requestedSize: GIB },
+  ];
+
+  nodes: readonly NumaNodeInfo[] = [
+    { cpus: [0, 1], bootMemorySize: 3 * GIB, pluggedSize: 0 },
+    { cpus: [2], bootMemorySize: GIB, pluggedSize: 200 * MIB },
+    { cpus: [], bootMemorySize: 0, pluggedSize: 0 },
   ];
 
   status(): MachineStatus {
@@ -70,6 +77,10 @@ export class FakeMachine implements MachineControl {
       hostNodes: index === 0 ? '' : '0-1',
       more: [{ name: 'page size', value: 4096 }],
     }));
+  }
+
+  numaNodes(): readonly NumaNodeInfo[] {
+    return this.nodes;
   }
 
   objects(): readonly ObjectInfo[] {

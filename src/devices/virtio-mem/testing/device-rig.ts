@@ -117,14 +117,15 @@ export class DeviceRig {
   readonly container: MemslotContainer;
   readonly driver: TestDriver;
 
-  constructor(options: Partial<VirtioMemOptions> = {}) {
+  /** @param nodeCount  NUMA nodes of the machine */
+  constructor(options: Partial<VirtioMemOptions> = {}, nodeCount = 0) {
     const properties = resolveProperties(
       { id: 'vm0', size: 8 * GIB, ...options },
       {
         thpSize: BLOCK,
         pageSize: 4096,
         sharedZeropage: true,
-        nodeCount: 1,
+        nodeCount,
         nextAddress: REGION_GPA,
         addressLimit: 2 ** 48,
       },
