@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { messageOf } from '../errors.ts';
 import { formatSize, GIB, KIB, TIB } from '../units.ts';
 import { CAPABILITY } from '../kvm/capabilities.ts';
@@ -31,24 +31,6 @@ function readText(path: string): string | undefined {
 }
 
 function kvmDevice(): Finding[] {
-  if (!existsSync('/dev/kvm')) {
-    return [
-      bad(
-        '/dev/kvm does not exist',
-        'load kvm_intel or kvm_amd, and enable virtualization in the firmware; inside a virtual machine, enable nested virtualization on its host',
-      ),
-    ];
-  }
-  try {
-    accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
-  } catch {
-    return [
-      bad(
-        '/dev/kvm may not be opened by this user',
-        'add the user to the kvm group: usermod -aG kvm USER, and log in again',
-      ),
-    ];
-  }
   try {
     const kvm = KvmSystem.open();
     try {
@@ -57,7 +39,9 @@ function kvmDevice(): Finding[] {
       kvm.close();
     }
   } catch (error) {
-    return [bad(messageOf(error), 'see the message')];
+    // The message says what to do after a colon.
+    const [what = '', ...fix] = messageOf(error).split(': ');
+    return [bad(what, fix.length > 0 ? fix.join(': ') : 'mknod /dev/kvm c 10 232')];
   }
 }
 
@@ -118,6 +102,24 @@ function hugePages(): Finding[] {
   return [note(`${text}: guest memory is backed by base pages`, `echo always > ${base}/enabled`)];
 }
 
+/** Pages that memory backends with hugetlb may take. */
+function hugetlbPages(): Finding[] {
+  const base = '/sys/kernel/mm/hugepages';
+  let sizes: readonly string[];
+  try {
+    sizes = readdirSync(base);
+  } catch {
+    return [note('no hugetlb: memory backends with hugetlb=on will not work')];
+  }
+  return sizes.map((name) => {
+    const size = formatSize(Number(/\d+/.exec(name)?.[0]) * KIB);
+    const total = readText(`${base}/${name}/nr_hugepages`) ?? '0';
+    const free = readText(`${base}/${name}/free_hugepages`) ?? '0';
+    const text = `huge pages of ${size} for hugetlb backends: ${free} of ${total} free`;
+    return total === '0' ? note(text, `echo N > ${base}/${name}/nr_hugepages`) : ok(text);
+  });
+}
+
 function memoryLimits(): Finding[] {
   const findings: Finding[] = [];
   const meminfo = readText('/proc/meminfo') ?? '';
@@ -153,7 +155,7 @@ function memoryLimits(): Finding[] {
 
 /** Prints what works here and what does not. @returns exit code: 1 when something is bad */
 export function doctor(): number {
-  const findings = [...kvmDevice(), ...hugePages(), ...memoryLimits()];
+  const findings = [...kvmDevice(), ...hugePages(), ...hugetlbPages(), ...memoryLimits()];
   const marks = { ok: 'ok  ', note: 'note', bad: 'BAD ' } as const;
   for (const { verdict, text, fix } of findings) {
     process.stdout.write(`${marks[verdict]}  ${text}\n`);
