@@ -97,7 +97,6 @@ export class ControlView implements MachineControl {
     return this.#machine.shell.backends.all.map(backendInfo);
   }
 
-  memslots(): MemslotReport {
   numaNodes(): readonly NumaNodeInfo[] {
     const { config, memoryDevices } = this.#machine;
     return (config.numa?.nodes ?? []).map(({ cpus, memorySize }, node) => {
@@ -107,6 +106,7 @@ export class ControlView implements MachineControl {
     });
   }
 
+  memslots(): MemslotReport {
     const { table, metadata } = this.#machine.shell;
     const active = table.list();
     const slots: MemslotInfo[] = active.map(({ id, gpa, size, owner }) => {

@@ -61,10 +61,6 @@ export interface MemoryBackendInfo {
   readonly more: readonly NamedValue[];
 }
 
-/** How a property's value is written: `size` takes suffixes (`500M`), `bool` is on or off. */
-export type PropertyType = 'size' | 'int' | 'bool' | 'string';
-
-export interface ObjectProperty extends NamedValue {
 /** A NUMA node; its number is its place in the list. */
 export interface NumaNodeInfo {
   /** Ids of its vCPUs, in order. */
@@ -74,6 +70,10 @@ export interface NumaNodeInfo {
   readonly pluggedSize: number;
 }
 
+/** How a property's value is written: `size` takes suffixes (`500M`), `bool` is on or off. */
+export type PropertyType = 'size' | 'int' | 'bool' | 'string';
+
+export interface ObjectProperty extends NamedValue {
   readonly type: PropertyType;
   readonly writable: boolean;
 }
@@ -162,12 +162,12 @@ export interface MachineControl {
   cpus(): readonly CpuInfo[];
   memoryDevices(): readonly MemoryDeviceInfo[];
   memoryBackends(): readonly MemoryBackendInfo[];
+  /** Empty when the machine has no NUMA nodes. */
+  numaNodes(): readonly NumaNodeInfo[];
   objects(): readonly ObjectInfo[];
   memslots(): MemslotReport;
   pciFunctions(): readonly PciFunctionInfo[];
   addressSpaces(): readonly AddressSpaceInfo[];
-  /** Empty when the machine has no NUMA nodes. */
-  numaNodes(): readonly NumaNodeInfo[];
 
   /**
    * Sets a writable property, as `requested-size` of a virtio-mem device.

@@ -83,8 +83,8 @@ export class Machine {
     const placed = placeMemoryDevices(config.virtioMem, {
       ramSize: config.memorySize,
       addressLimit: shell.addressLimit,
-      backends,
       nodeCount: nodeCount(config.numa),
+      backends,
     });
     this.spaces = createIoSpaces(vm);
     const interrupts = new KvmInterrupts(vm);
