@@ -100,6 +100,7 @@ static const struct command general_commands[] = {
 static const struct command* const tables[] = {
     general_commands, memory_commands, pci_commands,   virtio_commands,
     ring_commands,    bench_commands,  power_commands, smp_commands,
+    access_commands,
 };
 
 static void run_help(const struct words* arguments) {

@@ -15,7 +15,7 @@ struct command {
 
 /* Tables end with an empty name. */
 extern const struct command memory_commands[], pci_commands[], virtio_commands[], ring_commands[],
-    bench_commands[], power_commands[], smp_commands[];
+    bench_commands[], power_commands[], smp_commands[], access_commands[];
 
 void command_run(char* line);
 

@@ -48,3 +48,21 @@ export function openFiles(pid: number): readonly string[] {
     }
   });
 }
+
+/**
+ * Resident bytes of device memory in a process, when boot memory is not anonymous: of the mappings
+ * that no child would inherit, and that begin and end at multiples of `blockSize`, as only those of
+ * plugged blocks do, or that nobody may access.
+ */
+export function deviceResidentBytes(pid: number, blockSize: number): number {
+  const mapping =
+    /^([0-9a-f]+)-([0-9a-f]+) (\S+) 0+ 00:00 0 *\n(?:.*\n)*?Rss: +(\d+) kB\n(?:.*\n)*?VmFlags:(.*)/gm;
+  let resident = 0;
+  for (const match of readFileSync(`/proc/${pid}/smaps`, 'utf8').matchAll(mapping)) {
+    const [start, end] = [parseInt(match[1] ?? '', 16), parseInt(match[2] ?? '', 16)];
+    const isBlocks = start % blockSize === 0 && end % blockSize === 0;
+    const isOurs = match[5]?.includes(' dc ') === true && (isBlocks || match[3] === '---p');
+    if (isOurs) resident += Number(match[4]) * 1024;
+  }
+  return resident;
+}

@@ -284,6 +284,7 @@ export class Machine {
 
   /** The vCPU goes no further than the instruction at hand: its answer comes after the pause. */
   #violated(violation: Violation, vcpu: Vcpu): void {
+    if (this.hasEnded) return;
     vcpu.pause();
     actOnViolation(this.config.onViolation, violation, {
       stop: (reason) => {

@@ -1,0 +1,58 @@
+import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { hex, paused, plugSome, resident, scene } from '../harness/protection-scene.ts';
+
+const MAX_MAP_COUNT = '/proc/sys/vm/max_map_count';
+
+function mayLowerLimits(): boolean {
+  try {
+    accessSync(MAX_MAP_COUNT, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Runs `work` while a process may have few mappings; those that run already have fewer. */
+async function withFewMappings<T>(limit: number, work: () => Promise<T>): Promise<T> {
+  const before = readFileSync(MAX_MAP_COUNT, 'utf8');
+  writeFileSync(MAX_MAP_COUNT, String(limit));
+  try {
+    return await work();
+  } finally {
+    writeFileSync(MAX_MAP_COUNT, before);
+  }
+}
+
+describe.skipIf(!mayLowerLimits())('when mappings run out', () => {
+  it('plugged memory is usable; what cannot be protected is told, counted and protected later', async () => {
+    const it = await withFewMappings(4000, () => scene('dynamic-memslots=on,protect-unplugged=on'));
+    const { vm, monitor, addr, block } = it;
+    const unprotected = (): Promise<number> =>
+      monitor.value('info memory-devices -v', 'unprotected-blocks').then(Number);
+    // Every second block, 64 with one kick: each takes two mappings.
+    const BATCH = 64;
+    const BATCHES = 24;
+    for (let batch = 0; batch < BATCHES; batch++) {
+      const at = addr + batch * BATCH * 2 * block;
+      const answer = await vm.agent.ok(`batch 0 ${at} 1 ${BATCH} ${2 * block}`);
+      expect(answer).toContain(`ack=${BATCH} `);
+    }
+    expect(await unprotected()).toBeGreaterThan(0);
+    expect(await monitor.value('info memory-devices -v', 'violations')).toBe('0');
+    const told = vm.process.stderr.transcript.split('\n').filter((it) => it.includes('mappings'));
+    expect(told).toHaveLength(1);
+    const last = addr + 2 * block * (BATCH * BATCHES - 1);
+    for (const at of [addr, last]) {
+      await vm.agent.ok(`fill ${at} ${block} 3`);
+      await vm.agent.ok(`check ${at} ${block} 3`);
+    }
+    // Beside the last one the guest can write where it should not; nothing of it stays.
+    expect(await vm.agent.ok('unplug-all')).toBe('ack');
+    expect(await unprotected()).toBe(0);
+    expect(resident(vm)).toBe(0);
+    await plugSome(it);
+    vm.process.write(`peek 8 ${addr + block}\n`);
+    expect(await paused(monitor)).toContain(`read of ${hex(addr + block)} `);
+  });
+});
