@@ -129,7 +129,9 @@ function parseDistance(text: string, nodes: number, distances: Map<string, numbe
   const keys = new KeyValues(`${OPTION} dist`, text);
   const required = (key: string, limit: number): number => {
     const value = keys.count(key);
-    if (value === undefined) return refuse(`dist,${text}: ${key} is missing`);
+    if (value === undefined) {
+      throw new ConfigError('BAD_OPTION', `${OPTION} dist,${text}: ${key} is missing`);
+    }
     if (value >= limit) keys.refuse(key, `the nodes are 0 to ${limit - 1}`);
     return value;
   };
