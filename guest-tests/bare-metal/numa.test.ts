@@ -2,26 +2,17 @@ import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Agent } from '../harness/agent.ts';
 import { guestPath } from '../harness/guests.ts';
-import type { Monitor } from '../harness/monitor.ts';
+import { runSession, SESSION, SESSION_MACHINE, SESSION_SIZES } from '../harness/numa-session.ts';
 import { GIB, MIB } from '../harness/sizes.ts';
 import { bootAgent, startTsvmm, tempDir } from '../harness/test-vm.ts';
 import type { Vm } from '../harness/vm.ts';
 
 const PXM = 1;
-const TWO_NODES = ['--numa', 'node,cpus=0-1', '--numa', 'node,cpus=2-3'];
 const POLL = { timeout: 60_000 } as const;
 
 /** Two nodes, and a device in each whose driver does what is requested. */
 async function bootFollower(): Promise<Vm> {
-  const vm = await bootAgent({
-    memory: '4G',
-    cpus: 4,
-    args: TWO_NODES,
-    virtioMem: [
-      'id=vm0,size=8G,node=0,requested-size=0',
-      'id=vm1,size=8G,node=1,requested-size=1G',
-    ],
-  });
+  const vm = await bootAgent(SESSION_MACHINE);
   await vm.agent.initMem('0');
   await vm.agent.initMem('1');
   await vm.agent.ok('sync');
@@ -29,63 +20,16 @@ async function bootFollower(): Promise<Vm> {
   return vm;
 }
 
-const SESSION = `\
-(tsvmm) info memory-devices
-Memory device [virtio-mem]: "vm0"
-  memaddr: 0x140000000
-  node: 0
-  requested-size: 0
-  size: 0
-  max-size: 8589934592
-  block-size: 2097152
-  memdev: /objects/mem0
-Memory device [virtio-mem]: "vm1"
-  memaddr: 0x340000000
-  node: 1
-  requested-size: 1073741824
-  size: 1073741824
-  max-size: 8589934592
-  block-size: 2097152
-  memdev: /objects/mem1
-(tsvmm) qom-set vm0 requested-size 500M
-(tsvmm) qom-set vm1 requested-size 200M
-(tsvmm) info memory-devices
-Memory device [virtio-mem]: "vm0"
-  memaddr: 0x140000000
-  node: 0
-  requested-size: 524288000
-  size: 524288000
-  max-size: 8589934592
-  block-size: 2097152
-  memdev: /objects/mem0
-Memory device [virtio-mem]: "vm1"
-  memaddr: 0x340000000
-  node: 1
-  requested-size: 209715200
-  size: 209715200
-  max-size: 8589934592
-  block-size: 2097152
-  memdev: /objects/mem1
-`;
-
-/** Runs a command. @returns it and its output, as a terminal shows them */
-async function shown(monitor: Monitor, line: string): Promise<string> {
-  return `(tsvmm) ${line}\n${await monitor.command(line)}`;
-}
-
 describe('two nodes with a memory device each', () => {
   it('grow and shrink as the session says, byte for byte', async () => {
     const vm = await bootFollower();
     const [monitor, watcher] = [await vm.monitor(), await vm.monitor()];
-    let session = await shown(monitor, 'info memory-devices');
-    session += await shown(monitor, 'qom-set vm0 requested-size 500M');
-    session += await shown(monitor, 'qom-set vm1 requested-size 200M');
     const sizes = async () => [
       await watcher.command('qom-get vm0 size'),
       await watcher.command('qom-get vm1 size'),
     ];
-    await expect.poll(sizes, POLL).toEqual(['524288000\n', '209715200\n']);
-    session += await shown(monitor, 'info memory-devices');
+    const after = SESSION_SIZES.after.map((size) => `${size}\n`);
+    const session = await runSession(monitor, () => expect.poll(sizes, POLL).toEqual(after));
     expect(session).toBe(SESSION);
   });
 
@@ -113,7 +57,7 @@ describe('two nodes with a memory device each', () => {
 describe('the driver of a memory device', () => {
   it('is offered ACPI_PXM and reads the node', async () => {
     const virtioMem = ['size=1G,node=0', 'size=1G,node=1'];
-    const vm = await bootAgent({ cpus: 4, args: TWO_NODES, virtioMem });
+    const vm = await bootAgent({ ...SESSION_MACHINE, virtioMem });
     for (const node of [0, 1]) {
       const { offered = 0 } = await vm.agent.fields(`virtio init ${node}`);
       expect(offered % 2).toBe(PXM);
