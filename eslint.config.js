@@ -18,6 +18,7 @@ const LAYERS = {
   terminal: [],
   monitor: ['machine', 'terminal'],
   qmp: ['machine', 'monitor', 'terminal'],
+  api: ['devices', 'machine', 'qmp'],
 };
 const FOLDERS = [...Object.keys(LAYERS).filter((name) => !name.includes('/')), 'cli'];
 
@@ -29,7 +30,7 @@ function layer(folder, allowed) {
     message: `${folder} may import only from: ${[...allowed, 'the leaf files'].join(', ')}`,
   }));
   patterns.push({
-    regex: '^(\\.\\./)+(cli|index)\\.ts$',
+    regex: '^(\\.\\./)+(cli|index|testing)\\.ts$',
     message: 'nothing imports the entry points',
   });
   if (folder === 'virtio') {

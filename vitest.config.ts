@@ -1,4 +1,11 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+
+// What users import by the package's name: the build, as they get it.
+const packageItself = {
+  'tsvmm/testing': join(import.meta.dirname, 'dist', 'testing.js'),
+  tsvmm: join(import.meta.dirname, 'dist', 'index.js'),
+};
 
 // Three suites with three needs: `unit` runs anywhere, `guest` needs /dev/kvm, and
 // `linux` needs a KVM that can run a Linux kernel (scripts/nested provides one).
@@ -14,9 +21,14 @@ export default defineConfig({
         },
       },
       {
+        resolve: { alias: packageItself },
         test: {
           name: 'guest',
-          include: ['guest-tests/bare-metal/**/*.test.ts', 'guest-tests/cli/**/*.test.ts'],
+          include: [
+            'guest-tests/api/**/*.test.ts',
+            'guest-tests/bare-metal/**/*.test.ts',
+            'guest-tests/cli/**/*.test.ts',
+          ],
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

@@ -1,5 +1,8 @@
 import { WAIT_LIMIT_MS, type TextStream } from './text-stream.ts';
 
+/** Where what the agent says is waited for. */
+type Output = Pick<TextStream, 'expect'>;
+
 /** Fields of an answer: `name=value` words. */
 export type Fields = Readonly<Record<string, number>>;
 
@@ -24,10 +27,10 @@ function parseFields(answer: string): Fields {
 
 /** The agent guest, asked over its console: one line each way. */
 export class Agent {
-  readonly #output: TextStream;
+  readonly #output: Output;
   readonly #send: (text: string) => void;
 
-  constructor(output: TextStream, send: (text: string) => void) {
+  constructor(output: Output, send: (text: string) => void) {
     this.#output = output;
     this.#send = send;
   }

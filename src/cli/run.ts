@@ -1,16 +1,9 @@
+import { machineConfig } from '../api/options.ts';
 import { ConfigError, EXIT_CODE, exitCodeOf, GuestError, messageOf } from '../errors.ts';
 import { addon } from '../kvm/addon.ts';
 import { isLogLevel, setLogLevel } from '../log.ts';
-import {
-  checkBackendUsers,
-  memoryOf,
-  parseCpuCount,
-  parseMemory,
-  type MachineConfig,
-} from '../machine/config/machine-config.ts';
+import type { MachineConfig } from '../machine/config/machine-config.ts';
 import { parseViolationAction } from '../machine/config/violation-option.ts';
-import type { NumaContext } from '../machine/config/numa-option.ts';
-import { parseVirtioMemOptions } from '../machine/config/virtio-mem-option.ts';
 import { ControlView } from '../machine/control-view.ts';
 import { Machine, type MachineEnd } from '../machine/machine.ts';
 import { Monitor } from '../monitor/monitor.ts';
@@ -59,47 +52,25 @@ function parseTargets(options: RunOptions): Targets {
   return { serial, monitor: { kind: shared ? 'stdio' : 'none' } };
 }
 
-async function parseBackends(texts: readonly string[]): Promise<MachineConfig['memoryBackends']> {
-  if (texts.length === 0) return [];
-  const { parseMemoryBackends } = await import('../machine/config/memory-backend-option.ts');
-  return parseMemoryBackends(texts);
-}
-
 function requireKernel(kernel: string | undefined): string {
   if (kernel !== undefined) return kernel;
   throw new ConfigError('BAD_OPTION', '--kernel is missing: give a bzImage or a vmlinux');
 }
 
-async function parseNuma(
-  texts: readonly string[],
-  context: NumaContext,
-): Promise<MachineConfig['numa']> {
-  if (texts.length === 0) return undefined;
-  const { parseNumaOptions } = await import('../machine/config/numa-option.ts');
-  return parseNumaOptions(texts, context);
-}
-
-async function parseConfig(options: RunOptions, targets: Targets): Promise<MachineConfig> {
-  const memoryBackends = await parseBackends(options.memoryBackend);
-  const memory =
-    options.memory === undefined ? undefined : parseMemory(options.memory, memoryBackends);
-  const cpus = parseCpuCount(options.cpus);
-  const numa = await parseNuma(options.numa, { cpus, memory, backends: memoryBackends });
-  const config: MachineConfig = {
+function parseConfig(options: RunOptions, targets: Targets): Promise<MachineConfig> {
+  return machineConfig({
     kernel: requireKernel(options.kernel),
     initrd: options.initrd,
-    commandLine: options.append,
-    ...(memory ?? memoryOf(numa)),
-    memoryBackends,
-    cpus,
-    numa,
-    virtioMem: parseVirtioMemOptions(options.virtioMem, memoryBackends),
+    append: options.append,
+    memory: options.memory,
+    memoryBackends: options.memoryBackend,
+    cpus: options.cpus,
+    numa: options.numa,
+    virtioMem: options.virtioMem,
     serial: targets.serial.kind !== 'none',
-    noReboot: !options.reboot,
+    reboot: options.reboot,
     onViolation: parseViolationAction(options.onViolation),
-  };
-  checkBackendUsers(config);
-  return config;
+  });
 }
 
 /** Everything that must be closed, last in first out, whatever happens. */

@@ -1,0 +1,90 @@
+import { ConfigError, createVm, HostError } from 'tsvmm';
+import { describe, expect, it } from 'vitest';
+import { guestPath } from '../harness/guests.ts';
+import { agentOptions, startAgent } from './agent-vm.ts';
+
+describe('createVm', () => {
+  it.each([
+    [{ memory: '1M' }, 'BAD_SIZE', '--memory=1M'],
+    [{ cpus: 0 }, 'BAD_CPUS', '--cpus=0'],
+    [{ virtioMem: [{ size: '3M' }] }, 'BAD_VIRTIO_MEM', 'size=3145728'],
+    [{ virtioMem: [{ size: 1.5 }] }, 'BAD_SIZE', 'size=1.5'],
+    [{ virtioMem: [{ id: 'a,prealloc=on', size: '1G' }] }, 'BAD_OPTION', 'comma'],
+    [{ virtioMem: ['size=1G,colour=red'] }, 'BAD_OPTION', 'unknown key colour'],
+    [{ virtioMem: [{ memdev: 'm1' }] }, 'BAD_OPTION', 'no memory backend has this id'],
+    [{ memory: { memdev: 'm' }, memoryBackends: ['ram,id=m,size=5000'] }, 'BAD_OPTION', '5000'],
+    [{ memroy: '1G' }, 'BAD_OPTION', 'unknown option memroy'],
+    [{ kernel: '' }, 'BAD_OPTION', 'kernel is missing'],
+  ])('refuses %j as the command does', async (options, code, message) => {
+    const refused = createVm(agentOptions(options as object));
+    await expect(refused).rejects.toBeInstanceOf(ConfigError);
+    await expect(refused).rejects.toMatchObject({ code });
+    await expect(refused).rejects.toThrow(message);
+  });
+
+  it('takes backends and devices as keys', async () => {
+    const { vm, agent } = await startAgent({
+      memory: { memdev: 'boot' },
+      memoryBackends: [
+        { type: 'memfd', id: 'boot', size: '64M' },
+        { type: 'ram', id: 'more', size: 2 ** 32 },
+      ],
+      virtioMem: [{ id: 'grow', memdev: 'more', requestedSize: '64M', blockSize: '4M' }],
+    });
+    expect(await agent.initMem()).toMatchObject({ block: 4 * 2 ** 20, requested: 64 * 2 ** 20 });
+    expect(await vm.memoryDevice('grow').state()).toMatchObject({ maxSize: 2 ** 32, size: 0 });
+  });
+});
+
+describe('a machine in this process', () => {
+  it('starts, stops, goes on, resets and ends', async () => {
+    const { vm, agent, console } = await startAgent();
+    expect(await vm.status()).toBe('running');
+    await vm.stop();
+    expect(await vm.status()).toBe('paused');
+    console.send('info\n');
+    await expect(console.expect('ok', { timeoutMs: 200 })).rejects.toThrow('nothing in 200 ms');
+    await vm.cont();
+    await console.expect('ok');
+    await console.expect('\n');
+    await vm.reset();
+    await agent.ready();
+    console.send('poweroff\n');
+    expect(await vm.ended).toEqual({ kind: 'power-off' });
+    expect(await vm.status()).toBe('ended');
+    await expect(vm.cont()).rejects.toMatchObject({ code: 'MACHINE_ENDED' });
+    await vm.close();
+  });
+
+  it('is created, and can be closed before it runs', async () => {
+    const vm = await createVm(agentOptions());
+    expect(await vm.status()).toBe('created');
+    await Promise.all([vm.close(), vm.close()]);
+    expect(await vm.ended).toEqual({ kind: 'quit' });
+    await expect(vm.start()).rejects.toBeInstanceOf(HostError);
+  });
+
+  it('is closed by `await using`', async () => {
+    let kept;
+    {
+      await using vm = await createVm(agentOptions());
+      await vm.start();
+      kept = vm;
+    }
+    expect(await kept.status()).toBe('ended');
+  });
+
+  it('tells that the guest cannot go on', async () => {
+    const vm = await createVm({ kernel: guestPath('stuck'), memory: '64M', reboot: false });
+    await vm.start();
+    expect(await vm.ended).toMatchObject({ kind: 'failed', error: { name: 'GuestError' } });
+    await vm.close();
+  });
+
+  it('runs beside another one', async () => {
+    const [first, second] = await Promise.all([startAgent({ cpus: 2 }), startAgent()]);
+    expect(await first.agent.ok('info')).not.toBe('');
+    await first.vm.close();
+    expect(await second.agent.ok('info')).not.toBe('');
+  });
+});

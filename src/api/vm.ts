@@ -1,0 +1,169 @@
+import type { Duplex } from 'node:stream';
+import { HostError } from '../errors.ts';
+import { Machine, type MachineEnd } from '../machine/machine.ts';
+import type { MemoryDevice as DeviceParts } from '../machine/memory-devices.ts';
+import { EventHub, type VmEvent } from './event-hub.ts';
+import { EventStream, type EventsOptions } from './event-stream.ts';
+import {
+  MemoryDevice,
+  type MemoryDeviceState,
+  type MemoryHost,
+  type VmStatus,
+} from './memory-device.ts';
+import { machineConfig, type VmOptions } from './options.ts';
+import { noDevice } from './no-device.ts';
+import { SerialStream } from './serial-stream.ts';
+import type { VmControl } from './vm-control.ts';
+
+/** How a machine came to its end. */
+export type VmEnd = Exclude<MachineEnd, { readonly kind: 'signal' }>;
+
+/**
+ * Makes a machine in this process, ready to start.
+ *
+ * @throws (rejects with) ConfigError for options that cannot be, HostError for what this host cannot
+ *   give; nothing is left then
+ */
+export async function createVm(options: VmOptions): Promise<Vm> {
+  const config = await machineConfig(options);
+  const serial = new SerialStream();
+  return new Vm(await Machine.create(config, serial.backend), serial);
+}
+
+/** A machine in this process. Everything that it took is given back when it ends or is closed. */
+export class Vm implements VmControl {
+  /** The serial port: read what the guest says, write what it shall hear. Ends with the machine. */
+  readonly serial: Duplex;
+  /** Resolves when the machine has ended and everything is given back. */
+  readonly ended: Promise<VmEnd>;
+  readonly #machine: Machine;
+  readonly #host: LocalHost;
+
+  /** @internal Use `createVm`. */
+  constructor(machine: Machine, serial: SerialStream) {
+    this.#machine = machine;
+    this.#host = new LocalHost(machine);
+    this.serial = serial;
+    this.ended = this.#end(serial);
+    // Somebody may wait for close() alone, which tells of it too.
+    this.ended.catch(() => undefined);
+  }
+
+  async #end(serial: SerialStream): Promise<VmEnd> {
+    const end = await this.#machine.ended;
+    try {
+      await this.#machine.close();
+    } finally {
+      serial.finish();
+      this.#host.hub.end();
+    }
+    // There is nobody to pass on a signal.
+    return end.kind === 'signal' ? { kind: 'quit' } : end;
+  }
+
+  /** Lets the guest run for the first time. @throws (rejects with) HostError when it did already */
+  // eslint-disable-next-line @typescript-eslint/require-await -- failures are rejections everywhere
+  async start(): Promise<void> {
+    this.#host.checkAlive();
+    this.#machine.start();
+    this.#host.started = true;
+  }
+
+  status(): Promise<VmStatus> {
+    return this.#host.status();
+  }
+
+  async stop(): Promise<void> {
+    this.#host.checkAlive();
+    await this.#machine.stop();
+  }
+
+  async cont(): Promise<void> {
+    this.#host.checkAlive();
+    await this.#machine.cont();
+    this.#host.started = true;
+  }
+
+  async reset(): Promise<void> {
+    this.#host.checkAlive();
+    await this.#machine.reset();
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- failures are rejections everywhere
+  async powerDown(): Promise<void> {
+    this.#host.checkAlive();
+    this.#machine.powerDown();
+  }
+
+  memoryDevices(): Promise<readonly MemoryDeviceState[]> {
+    return Promise.resolve(this.#machine.memoryDevices.map(stateOf));
+  }
+
+  memoryDevice(id: string): MemoryDevice {
+    return new MemoryDevice(this.#host, id);
+  }
+
+  events(options: EventsOptions = {}): AsyncIterableIterator<VmEvent, undefined> {
+    return new EventStream(this.#host.hub, options);
+  }
+
+  /** Ends the machine, whatever the guest does. Idempotent. */
+  async close(): Promise<void> {
+    this.#machine.quit();
+    await this.ended;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** A machine as its memory devices see it. */
+class LocalHost implements MemoryHost {
+  readonly hub = new EventHub();
+  started = false;
+  readonly #machine: Machine;
+
+  constructor(machine: Machine) {
+    this.#machine = machine;
+    machine.events.listen((event) => this.hub.emit(event));
+  }
+
+  /** @throws HostError */
+  checkAlive(): void {
+    if (this.#machine.hasEnded) throw new HostError('MACHINE_ENDED', 'the machine has ended');
+  }
+
+  status(): Promise<VmStatus> {
+    const { hasEnded, isRunning } = this.#machine;
+    if (hasEnded) return Promise.resolve('ended');
+    if (isRunning) return Promise.resolve('running');
+    return Promise.resolve(this.started ? 'paused' : 'created');
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- failures are rejections everywhere
+  async state(id: string): Promise<MemoryDeviceState> {
+    return stateOf(this.#device(id));
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- failures are rejections everywhere
+  async request(id: string, bytes: number): Promise<void> {
+    this.#device(id).device.setRequestedSize(bytes);
+  }
+
+  #device(id: string): DeviceParts {
+    const found = this.#machine.memoryDevices.find(({ device }) => device.id === id);
+    if (found !== undefined) return found;
+    throw noDevice(
+      id,
+      this.#machine.memoryDevices.map(({ device }) => device.id),
+    );
+  }
+}
+
+function stateOf({ device }: DeviceParts): MemoryDeviceState {
+  const { id, size: maxSize, blockSize, memaddr, node } = device.properties;
+  const { requestedSize, pluggedSize: size } = device.sizes;
+  const { kind: convergence, cause } = device.convergence;
+  return { id, requestedSize, size, maxSize, blockSize, memaddr, node, convergence, cause };
+}

@@ -1,0 +1,32 @@
+/*
+ * tsvmm for programs: machines in this process, and in others over QMP.
+ */
+export { createVm, Vm, type VmEnd } from './api/vm.ts';
+export type {
+  MemoryBackendSpec,
+  Size,
+  VirtioMemSpec,
+  VmOptions,
+} from './api/options.ts';
+export type { VmControl } from './api/vm-control.ts';
+export type { VmEvent } from './api/event-hub.ts';
+export type { EventsOptions } from './api/event-stream.ts';
+export {
+  MemoryDevice,
+  type ConvergenceKind,
+  type MemoryDeviceState,
+  type VmStatus,
+} from './api/memory-device.ts';
+export { Resize, type ResizeOptions } from './api/resize.ts';
+export { ResizeError, type ResizeFailure } from './api/resize-error.ts';
+export {
+  ConfigError,
+  EXIT_CODE,
+  exitCodeOf,
+  GuestError,
+  HostError,
+  messageOf,
+  TsvmmError,
+} from './errors.ts';
+export { LOG_LEVELS, setLogLevel, type LogLevel } from './log.ts';
+export { version } from './version.ts';
