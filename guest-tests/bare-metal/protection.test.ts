@@ -54,6 +54,13 @@ describe.each(['on', 'off'])('dynamic-memslots=%s: unplugged memory is out of re
     await vm.agent.ok(`check ${it.addr} ${block} 7`);
   });
 
+  it.each(['peek 8', 'load0'])('for an odd part of an access: %s', async (load) => {
+    const it = await scene(keys);
+    await plugSome(it);
+    it.vm.process.write(`${load} ${it.addr + it.block - 3}\n`);
+    expect(await paused(it.monitor)).toContain(`read of ${hex(it.addr + it.block)} `);
+  });
+
   it('for instructions', async () => {
     const it = await scene(keys);
     await plugSome(it);

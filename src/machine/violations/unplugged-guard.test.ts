@@ -129,8 +129,12 @@ it('sees why KVM could not emulate: the instruction is where nothing is plugged'
 });
 
 describe('an access that KVM brings to us', () => {
-  const served = ({ guard, fake }: ReturnType<typeof rig>, addr: number, isWrite: boolean): void =>
-    guard.served(fake.vcpu, fakeExit({ kind: EXIT_KIND.mmio, addr, isWrite }));
+  const served = (
+    { guard, fake }: ReturnType<typeof rig>,
+    addr: number,
+    isWrite: boolean,
+    size = 8,
+  ): void => guard.served(fake.vcpu, fakeExit({ kind: EXIT_KIND.mmio, addr, isWrite, size }));
 
   it('reads all ones, writes nothing, and is one violation however wide', () => {
     const it = rig();
@@ -140,10 +144,19 @@ describe('an access that KVM brings to us', () => {
     it.mmio.write(REGION + 0x20, 2, 0x1234);
     served(it, REGION + 0x20, true);
     served(it, 0x3f8, true);
+    it.guard.served(it.fake.vcpu, fakeExit({ kind: EXIT_KIND.port, addr: 0x3f8, size: 1 }));
     expect(it.told).toEqual([
       'violation of vm0: read of 0x100000008 at rip 0x1000',
       'violation of vm0: write of 0x100000020 at rip 0x1000',
     ]);
+  });
+
+  it('is one where KVM brings an odd part of it', () => {
+    const it = rig();
+    it.memory.plug(REGION, 0x1000);
+    served(it, REGION + 0x1000, false, 5);
+    served(it, REGION + 0xffd, false, 3);
+    expect(it.told).toEqual(['violation of vm0: read of 0x100001000 at rip 0x1000']);
   });
 
   it('is done where the memory was plugged meanwhile', () => {

@@ -34,8 +34,6 @@ export class UnpluggedGuard {
   readonly #options: UnpluggedGuardOptions;
   readonly #log = new GuestLog(log('violations'));
   readonly #counts = new Map<string, number>();
-  /** The region that the access being served has hit. */
-  #hit: GuardedRegion | undefined;
   /** What each vCPU last tried again, since when nothing was plugged. */
   readonly #retries = new Map<number, bigint>();
 
@@ -43,7 +41,7 @@ export class UnpluggedGuard {
     this.#options = options;
     for (const region of options.regions) {
       const { id, gpa: base, size } = region;
-      options.mmio.add({ name: `${id} unplugged`, base, size, handler: this.#handler(region) });
+      options.mmio.add({ name: `${id} unplugged`, base, size, handler: this.#handler(base) });
     }
   }
 
@@ -59,9 +57,9 @@ export class UnpluggedGuard {
 
   /** An access to a port or MMIO has been served and is to be answered. */
   served(vcpu: Vcpu, exit: VcpuExit): void {
-    const region = this.#hit;
-    if (region === undefined) return;
-    this.#hit = undefined;
+    if (exit.kind !== EXIT_KIND.mmio) return;
+    const region = this.#regionAt(exit.addr);
+    if (region === undefined || this.#options.memory.isUsable(exit.addr, exit.size)) return;
     this.#report(region, vcpu, exit.addr, exit.isWrite ? 'write' : 'read');
   }
 
@@ -110,19 +108,19 @@ export class UnpluggedGuard {
   }
 
   /** Accesses that KVM brings us: those to memory that was plugged just now are done here. */
-  #handler(region: GuardedRegion): IoHandler {
+  #handler(base: number): IoHandler {
     const { memory } = this.#options;
     const bytes = new Uint8Array(4);
     const view = new DataView(bytes.buffer);
     return {
       read: (offset, size) => {
-        if (memory.read(region.gpa + offset, bytes, size)) return readSized(view, 0, size);
-        this.#hit = region;
-        return allOnes(size);
+        if (!memory.read(base + offset, bytes, size)) return allOnes(size);
+        return readSized(view, 0, size);
       },
       write: (offset, size, value) => {
         writeSized(view, 0, size, value);
-        if (!memory.write(region.gpa + offset, bytes, size)) this.#hit = region;
+        // Refused where it is not plugged.
+        memory.write(base + offset, bytes, size);
       },
     };
   }
