@@ -16,6 +16,7 @@ import type {
   PciFunctionInfo,
   PropertyValue,
 } from './control.ts';
+import type { MachineInspection } from './inspect/inspection.ts';
 import { describeModel } from './host-kvm.ts';
 import type { Machine } from './machine.ts';
 import { cpuObject } from './cpu-objects.ts';
@@ -151,6 +152,11 @@ export class ControlView implements MachineControl {
 
   addressSpaces(): readonly AddressSpaceInfo[] {
     return addressSpaces(this.#machine);
+  }
+
+  async inspect(): Promise<MachineInspection> {
+    const { Inspector } = await import('./inspect/inspector.ts');
+    return new Inspector(this.#machine);
   }
 
   setProperty(path: string, name: string, value: PropertyValue): void {

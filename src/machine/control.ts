@@ -3,6 +3,10 @@
  * sizes are bytes and addresses guest-physical, both plain numbers.
  */
 
+import type { MachineInspection } from './inspect/inspection.ts';
+
+export type * from './inspect/inspection.ts';
+
 /** Whether the vCPUs run, and why not. */
 export interface MachineStatus {
   readonly running: boolean;
@@ -168,6 +172,8 @@ export interface MachineControl {
   memslots(): MemslotReport;
   pciFunctions(): readonly PciFunctionInfo[];
   addressSpaces(): readonly AddressSpaceInfo[];
+  /** A closer look: registers, memory, devices inside. What it takes is loaded with the first. */
+  inspect(): Promise<MachineInspection>;
 
   /**
    * Sets a writable property, as `requested-size` of a virtio-mem device.

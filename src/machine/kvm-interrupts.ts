@@ -3,6 +3,7 @@ import { HostError } from '../errors.ts';
 import { addon, type NativeEventFd, type NativeVm } from '../kvm/addon.ts';
 import { GSIS } from '../memory/layout.ts';
 import { gsi as toGsi, type Gsi } from '../units.ts';
+import type { InterruptCount } from './inspect/inspection.ts';
 
 /** KVM API 4.52: entries of the routing table, five words each (see NativeVm.setGsiRouting). */
 const TYPE_IRQCHIP = 0;
@@ -33,6 +34,8 @@ class KvmLine implements InterruptLine {
   readonly #vm: RoutingVm;
   readonly #gsi: Gsi;
   #level = false;
+  /** Times it was raised. */
+  raised = 0;
 
   constructor(vm: RoutingVm, gsi: Gsi) {
     this.#vm = vm;
@@ -42,6 +45,7 @@ class KvmLine implements InterruptLine {
   set(level: boolean): void {
     if (level === this.#level) return;
     this.#level = level;
+    if (level) this.raised += 1;
     this.#vm.irqLine(this.#gsi, level);
   }
 }
@@ -53,6 +57,8 @@ class KvmMsiRoute implements MsiRoute {
   #event: NativeEventFd | undefined;
   address = 0;
   data = 0;
+  /** Times it was sent. */
+  sent = 0;
 
   constructor(controller: KvmInterrupts, gsi: Gsi) {
     this.#controller = controller;
@@ -68,7 +74,9 @@ class KvmMsiRoute implements MsiRoute {
   }
 
   signal(): void {
-    this.#event?.signal();
+    if (this.#event === undefined) return;
+    this.sent += 1;
+    this.#event.signal();
   }
 
   close(): void {
@@ -80,7 +88,7 @@ class KvmMsiRoute implements MsiRoute {
 /** KVM's interrupt controllers: wires by KVM_IRQ_LINE, messages by irqfd and GSI routing. */
 export class KvmInterrupts implements InterruptController {
   readonly #vm: RoutingVm;
-  readonly #lines = new Map<number, InterruptLine>();
+  readonly #lines = new Map<number, KvmLine>();
   readonly #wires = wireRoutes();
   /** Messages that have an address, by GSI. */
   readonly #routed = new Map<Gsi, KvmMsiRoute>();
@@ -105,6 +113,17 @@ export class KvmInterrupts implements InterruptController {
       return new KvmMsiRoute(this, gsi);
     }
     throw new HostError('GSIS_EXHAUSTED', `all ${GSI_LIMIT} GSIs of this KVM are in use`);
+  }
+
+  /** How often lines were raised and messages sent, by GSI. */
+  counts(): readonly InterruptCount[] {
+    const wires = Array.from(this.#lines, ([number, line]): InterruptCount => {
+      return { gsi: number, kind: 'wire', count: line.raised };
+    });
+    const messages = Array.from(this.#routed.values(), ({ gsi: number, sent }): InterruptCount => {
+      return { gsi: number, kind: 'msi', count: sent };
+    });
+    return [...wires, ...messages].sort((a, b) => a.gsi - b.gsi);
   }
 
   /** For routes: puts one into KVM's table. */

@@ -46,6 +46,7 @@ export class Machine {
   readonly shell: VmShell;
   readonly spaces: KvmIoSpaces;
   readonly platform: Platform;
+  readonly interrupts: KvmInterrupts;
   readonly memoryDevices: readonly MemoryDevice[];
   readonly transports: readonly VirtioPci[];
   readonly guard: UnpluggedGuard;
@@ -87,11 +88,11 @@ export class Machine {
       backends,
     });
     this.spaces = createIoSpaces(vm);
-    const interrupts = new KvmInterrupts(vm);
+    this.interrupts = new KvmInterrupts(vm);
     this.platform = new Platform({
       ports: this.spaces.ports,
       mmio: this.spaces.mmio,
-      interrupts,
+      interrupts: this.interrupts,
       serial: config.serial ? serial : undefined,
       onReset: (cause) => this.#guestReset(cause),
       onPowerOff: () => this.#finish({ kind: 'power-off' }),
@@ -173,6 +174,24 @@ export class Machine {
   /** Resets the machine as its reset button does; one that was stopped stays stopped. */
   reset(): Promise<void> {
     return this.#tasks.run(() => this.#reset('host', 'system_reset'));
+  }
+
+  /**
+   * Does something while no vCPU runs, between two instructions of the guest. It goes on
+   * afterwards, if it ran; nobody is told.
+   *
+   * @throws (rejects with) HostError when the machine has ended, and what `work` throws
+   */
+  whileParked<T>(work: () => T): Promise<T> {
+    return this.#tasks.run(async () => {
+      if (this.isRunning) await this.shell.vcpus.park();
+      if (this.hasEnded) throw new HostError('MACHINE_ENDED', 'the machine has ended');
+      try {
+        return work();
+      } finally {
+        if (this.isRunning) this.shell.vcpus.run();
+      }
+    });
   }
 
   /** Presses the ACPI power button; the guest decides what to do. */

@@ -1,5 +1,5 @@
 import { ConfigError } from '../errors.ts';
-import { Arguments, isFlag, type MonitorCommand, type Parameter } from './command.ts';
+import { Arguments, isFlag, isFormat, type MonitorCommand, type Parameter } from './command.ts';
 import { printable } from './text.ts';
 
 function refuse(command: MonitorCommand, why: string): never {
@@ -24,6 +24,18 @@ function takeFlags(
   return count;
 }
 
+/** Takes `/fmt`, which may be left out. @returns how many words it is */
+function takeFormat(
+  command: MonitorCommand,
+  word: string | undefined,
+  values: Map<string, string>,
+): number {
+  const format = (command.parameters ?? []).find(isFormat);
+  if (format === undefined || word?.startsWith('/') !== true) return 0;
+  values.set(format.name, word);
+  return 1;
+}
+
 /**
  * Matches the words behind a command's name with its parameters.
  *
@@ -32,7 +44,8 @@ function takeFlags(
 export function parseArguments(command: MonitorCommand, words: readonly string[]): Arguments {
   const values = new Map<string, string>();
   let next = takeFlags(command, words, values);
-  const positional = (command.parameters ?? []).filter((parameter) => !isFlag(parameter));
+  next += takeFormat(command, words[next], values);
+  const positional = (command.parameters ?? []).filter(isPositional);
   for (const parameter of positional) {
     const value = parameter.rest === true ? words.slice(next).join(' ') : (words[next] ?? '');
     if (next >= words.length) {
@@ -47,8 +60,19 @@ export function parseArguments(command: MonitorCommand, words: readonly string[]
   return new Arguments(values);
 }
 
+function isPositional(parameter: Parameter): boolean {
+  return !isFlag(parameter) && !isFormat(parameter);
+}
+
 function spell(parameter: Parameter): string {
   return isFlag(parameter) || parameter.optional === true ? `[${parameter.name}]` : parameter.name;
+}
+
+/** A command's name, aliases and parameters: `info memory-devices [-v]`. */
+export function synopsis(command: MonitorCommand): string {
+  const names = [command.name, ...(command.aliases ?? [])].join('|');
+  const parameters = (command.parameters ?? []).map(spell);
+  return [names, ...parameters].join(' ');
 }
 
 /** A command as help lists it: `quit|q  -- end the machine`. */

@@ -1,38 +1,72 @@
 import type { MonitorCommand } from './command.ts';
-import { cont, stop } from './commands/run-state.ts';
+import { cpu, nmi } from './commands/cpu.ts';
 import { help } from './commands/help.ts';
-import { info } from './commands/info.ts';
 import { infoCpus } from './commands/info-cpus.ts';
 import { infoHistory } from './commands/info-history.ts';
+import { infoIrq, infoPic } from './commands/info-irq.ts';
+import { infoKvm } from './commands/info-kvm.ts';
+import { infoLapic } from './commands/info-lapic.ts';
 import { infoMemdev } from './commands/info-memdev.ts';
 import { infoMemoryDevices } from './commands/info-memory-devices.ts';
+import { infoMemoryMap } from './commands/info-memory-map.ts';
+import { infoMemorySizeSummary } from './commands/info-memory-size-summary.ts';
 import { infoMemslots } from './commands/info-memslots.ts';
 import { infoMtree } from './commands/info-mtree.ts';
 import { infoNuma } from './commands/info-numa.ts';
-import { infoName, infoStatus, infoVersion } from './commands/info-status.ts';
 import { infoPci } from './commands/info-pci.ts';
+import { infoQomTree } from './commands/info-qom-tree.ts';
+import { infoQtree } from './commands/info-qtree.ts';
+import { infoRegisters } from './commands/info-registers.ts';
+import { infoStats } from './commands/info-stats.ts';
+import { infoName, infoStatus, infoVersion } from './commands/info-status.ts';
+import { infoVirtio, infoVirtioQueueStatus, infoVirtioStatus } from './commands/info-virtio.ts';
+import { info } from './commands/info.ts';
+import { logCommand } from './commands/log.ts';
+import { gva2gpa, print, x, xp } from './commands/memory-dump.ts';
+import { memsave, pmemsave } from './commands/memory-save.ts';
 import { qomGet } from './commands/qom-get.ts';
 import { qomList } from './commands/qom-list.ts';
 import { qomSet } from './commands/qom-set.ts';
 import { quit } from './commands/quit.ts';
+import { cont, stop } from './commands/run-state.ts';
 import { systemPowerdown, systemReset } from './commands/system.ts';
 
 /** Every command there is. Parser, help and completion all come from this table. */
 const COMMANDS: readonly MonitorCommand[] = [
   cont,
+  cpu,
+  gva2gpa,
   help,
   info,
   infoCpus,
   infoHistory,
+  infoIrq,
+  infoKvm,
+  infoLapic,
   infoMemdev,
   infoMemoryDevices,
+  infoMemoryMap,
+  infoMemorySizeSummary,
   infoMemslots,
   infoMtree,
   infoName,
   infoNuma,
   infoPci,
+  infoPic,
+  infoQomTree,
+  infoQtree,
+  infoRegisters,
+  infoStats,
   infoStatus,
   infoVersion,
+  infoVirtio,
+  infoVirtioQueueStatus,
+  infoVirtioStatus,
+  logCommand,
+  memsave,
+  nmi,
+  pmemsave,
+  print,
   qomGet,
   qomList,
   qomSet,
@@ -40,6 +74,8 @@ const COMMANDS: readonly MonitorCommand[] = [
   stop,
   systemPowerdown,
   systemReset,
+  x,
+  xp,
 ];
 
 export interface FoundCommand {

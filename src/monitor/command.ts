@@ -1,17 +1,25 @@
 import { ConfigError } from '../errors.ts';
 import type { MachineControl } from '../machine/control.ts';
 import type { CommandTable } from './command-table.ts';
+import type { ValueFormat } from './value-format.ts';
 
 /** What a parameter names: decides what Tab offers for it. */
 export type ParameterKind =
   | 'command'
+  | 'cpu'
+  | 'file'
+  | 'log-level'
+  | 'memory-device'
   | 'path'
   | 'property'
   | 'writable-property'
   | 'property-value';
 
 export interface Parameter {
-  /** As help shows it; `-v` is a flag, which may only be given before other arguments. */
+  /**
+   * As help shows it; `-v` is a flag, which may only be given before other arguments. `/fmt` takes a
+   * word that begins so, which may also follow the command without a space.
+   */
   readonly name: string;
   readonly optional?: boolean;
   /** The rest of the line, as one argument. */
@@ -23,12 +31,27 @@ export function isFlag(parameter: Parameter): boolean {
   return parameter.name.startsWith('-');
 }
 
+export function isFormat(parameter: Parameter): boolean {
+  return parameter.name.startsWith('/');
+}
+
+/** What a client has chosen; kept from one command to the next. */
+export interface SessionSettings {
+  /** The vCPU that registers and virtual addresses are of. */
+  cpu: number;
+  /** What `x`, `xp` and `print` write without a format. */
+  format: ValueFormat;
+}
+
 /** What a command is given to work with. */
 export interface CommandContext {
   readonly control: MachineControl;
   readonly commands: CommandTable;
   /** The client's command lines, oldest first. */
   readonly history: readonly string[];
+  readonly settings: SessionSettings;
+  /** Width of what the client shows, in characters. */
+  readonly columns: number;
   /** Asks for the client's session to end after this command. */
   endSession(): void;
 }
@@ -64,6 +87,8 @@ export interface MonitorCommand {
   readonly parameters?: readonly Parameter[];
   /** One line for help. */
   readonly summary: string;
+  /** For the manual: what the summary leaves out, in paragraphs. */
+  readonly details?: string;
   /**
    * @returns what to print: nothing, or lines that each end in a newline
    * @throws ConfigError and others, printed as `Error: …`

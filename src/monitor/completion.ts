@@ -1,5 +1,6 @@
+import { LOG_LEVELS } from '../log.ts';
 import type { MachineControl } from '../machine/control.ts';
-import { isFlag, type MonitorCommand, type Parameter } from './command.ts';
+import { isFlag, isFormat, type MonitorCommand, type Parameter } from './command.ts';
 import type { CommandTable } from './command-table.ts';
 import { descendants, findObject, objectTree, type ObjectNode } from './object-tree.ts';
 import { splitWords } from './words.ts';
@@ -40,10 +41,30 @@ function argumentCandidates(
   word: string,
 ): string[] {
   if (parameter?.kind === undefined || parameter.kind === 'command') return [];
+  switch (parameter.kind) {
+    case 'cpu':
+      return control.cpus().map(({ id }) => String(id));
+    case 'memory-device':
+      return control.memoryDevices().map(({ id }) => id);
+    case 'log-level':
+      return ['none', ...LOG_LEVELS];
+    case 'file':
+      return [];
+    default:
+      return objectCandidates(control, parameter.kind, before, word);
+  }
+}
+
+function objectCandidates(
+  control: MachineControl,
+  kind: 'path' | 'property' | 'writable-property' | 'property-value',
+  before: readonly string[],
+  word: string,
+): string[] {
   const root = objectTree(control.objects());
   const [path, property] = before;
   const node = path === undefined ? undefined : objectNamed(root, path);
-  switch (parameter.kind) {
+  switch (kind) {
     case 'path':
       return pathCandidates(root, word);
     case 'property':
@@ -81,8 +102,13 @@ function candidatesFor(
   }
   const args = before.slice(found?.nameWords ?? 1);
   if (word.startsWith('-')) return parameters.filter(isFlag).map(({ name }) => name);
-  const positional = args.filter((arg) => !arg.startsWith('-'));
-  const parameter = parameters.filter((each) => !isFlag(each))[positional.length];
+  const takesFormat = parameters.some(isFormat);
+  const positional = args.filter(
+    (arg) => !arg.startsWith('-') && !(takesFormat && arg.startsWith('/')),
+  );
+  const parameter = parameters.filter((each) => !isFlag(each) && !isFormat(each))[
+    positional.length
+  ];
   return argumentCandidates(control, parameter, positional, word);
 }
 

@@ -37,7 +37,7 @@ export class Monitor {
    * editing when a person types there.
    */
   async serveEndpoint(endpoint: Endpoint, options: TerminalClientOptions = {}): Promise<void> {
-    const session = await this.#newSession();
+    const session = await this.#newSession(endpoint);
     if (!endpoint.isTerminal) {
       const { PlainClient } = await import('./plain-client.ts');
       new PlainClient(endpoint, session);
@@ -48,13 +48,13 @@ export class Monitor {
     this.#closers.push(() => client.close());
   }
 
-  async #newSession(): Promise<Session> {
+  async #newSession(endpoint: Endpoint): Promise<Session> {
     const [{ CommandTable }, { Session }] = await Promise.all([
       import('./command-table.ts'),
       import('./session.ts'),
     ]);
     this.#commands ??= new CommandTable();
-    return new Session(this.#control, this.#commands);
+    return new Session(this.#control, this.#commands, () => endpoint.columns());
   }
 
   async #accept(socket: Socket): Promise<void> {
@@ -66,7 +66,7 @@ export class Monitor {
     }
     this.#endpoints.add(endpoint);
     const { PlainClient } = await import('./plain-client.ts');
-    await new PlainClient(endpoint, await this.#newSession()).done;
+    await new PlainClient(endpoint, await this.#newSession(endpoint)).done;
     await endpoint.close();
     this.#endpoints.delete(endpoint);
   }

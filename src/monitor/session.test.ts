@@ -18,8 +18,15 @@ describe('help', () => {
     const help = (await run('help')).trimEnd().split('\n');
     expect(help.map((line) => line.split(' ')[0])).toEqual([
       'cont|c',
+      'cpu',
+      'gva2gpa',
       'help|?',
       'info',
+      'log',
+      'memsave',
+      'nmi',
+      'pmemsave',
+      'print|p',
       'qom-get',
       'qom-list',
       'qom-set',
@@ -27,6 +34,8 @@ describe('help', () => {
       'stop|s',
       'system_powerdown',
       'system_reset',
+      'x',
+      'xp',
     ]);
     expect(help).toContain('quit|q  -- end the machine at once, without asking the guest');
     for (const line of help) expect(line).toMatch(/^\S+ .* ?-- \S.{10,}$/);
@@ -35,18 +44,11 @@ describe('help', () => {
 
   it('lists the subcommands of info, as info alone does', async () => {
     const help = await run('help info');
-    expect(help.match(/^info [a-z]+/gm)).toEqual([
-      'info cpus',
-      'info history',
-      'info memdev',
-      'info memory',
-      'info memslots',
-      'info mtree',
-      'info name',
-      'info pci',
-      'info status',
-      'info version',
-    ]);
+    const names = help.match(/(?<=^info )\S+/gm) ?? [];
+    expect(names).toEqual(names.toSorted());
+    expect(names).toEqual(
+      expect.arrayContaining(['cpus', 'memory-devices', 'memory_size_summary', 'mtree', 'version']),
+    );
     expect(help).toContain('info memory-devices [-v] -- show the memory devices');
     expect(await run('info')).toBe(help);
   });

@@ -2,8 +2,10 @@ import { messageOf, TsvmmError } from '../errors.ts';
 import { log } from '../log.ts';
 import type { MachineControl } from '../machine/control.ts';
 import { parseArguments } from './arguments.ts';
+import { isFormat, type SessionSettings } from './command.ts';
 import type { CommandTable } from './command-table.ts';
 import { printable } from './text.ts';
+import { DEFAULT_FORMAT } from './value-format.ts';
 import { completeWords } from './words.ts';
 
 /** Command lines that a session remembers. */
@@ -12,17 +14,31 @@ export const HISTORY_LENGTH = 64;
 const HISTORY_LINE_LENGTH = 4096;
 /** Characters of an error that are shown: messages may quote a whole line. */
 const ERROR_LENGTH = 500;
+/** Width of what a client shows that does not say. */
+const DEFAULT_COLUMNS = 80;
 
 /** The state of one client: what it has said, and whether it is still talking. */
 export class Session {
   readonly control: MachineControl;
   readonly commands: CommandTable;
+  readonly settings: SessionSettings = { cpu: 0, format: DEFAULT_FORMAT };
+  readonly #width: () => number | undefined;
   #history: string[] = [];
   #ended = false;
 
-  constructor(control: MachineControl, commands: CommandTable) {
+  /** @param width  what the client shows in a line, where that is known */
+  constructor(
+    control: MachineControl,
+    commands: CommandTable,
+    width: () => number | undefined = () => undefined,
+  ) {
     this.control = control;
     this.commands = commands;
+    this.#width = width;
+  }
+
+  get columns(): number {
+    return this.#width() ?? DEFAULT_COLUMNS;
   }
 
   get history(): readonly string[] {
@@ -56,7 +72,7 @@ export class Session {
   }
 
   async #run(line: string): Promise<string> {
-    const words = completeWords(line).map((word) => word.text);
+    const words = this.#splitFormat(completeWords(line).map((word) => word.text));
     const found = this.commands.find(words);
     if (found === undefined) {
       // A subcommand that does not exist is called by both its words.
@@ -66,6 +82,16 @@ export class Session {
     }
     const args = parseArguments(found.command, words.slice(found.nameWords));
     return found.command.run(args, this);
+  }
+
+  /** `x/8xb` is `x /8xb`, for the commands that take a format. */
+  #splitFormat(words: readonly string[]): readonly string[] {
+    const [first = '', ...others] = words;
+    const slash = first.indexOf('/');
+    if (slash <= 0) return words;
+    const name = first.slice(0, slash);
+    const takesFormat = this.commands.find([name])?.command.parameters?.some(isFormat) === true;
+    return takesFormat ? [name, first.slice(slash), ...others] : words;
   }
 
   /** A line said again moves to the end. */

@@ -1,4 +1,4 @@
-import type { RegionInfo } from '../../machine/control.ts';
+import type { AddressSpaceInfo, RegionInfo } from '../../machine/control.ts';
 import type { MonitorCommand } from '../command.ts';
 import { lines } from '../text.ts';
 
@@ -6,22 +6,53 @@ function address(value: number): string {
   return value.toString(16).padStart(16, '0');
 }
 
-function describeRegion(region: RegionInfo, depth: number): string[] {
+function describeRange(region: RegionInfo): string {
   const last = address(region.start + region.size - 1);
   const kind = region.kind === 'container' ? 'i/o' : region.kind;
+  return `${address(region.start)}-${last} (prio 0, ${kind}): ${region.name}`;
+}
+
+function describeRegion(region: RegionInfo, depth: number): string[] {
   return [
-    `${'  '.repeat(depth)}${address(region.start)}-${last} (prio 0, ${kind}): ${region.name}`,
+    `${'  '.repeat(depth)}${describeRange(region)}`,
     ...(region.children ?? []).flatMap((child) => describeRegion(child, depth + 1)),
+  ];
+}
+
+/** What answers, without what only holds it together. */
+function leaves(region: RegionInfo): RegionInfo[] {
+  if (region.kind !== 'container') return [region];
+  return (region.children ?? []).flatMap(leaves);
+}
+
+function describeFlat({ name, root }: AddressSpaceInfo, index: number): string[] {
+  const ranges = leaves(root).sort((a, b) => a.start - b.start);
+  return [
+    `FlatView #${index}`,
+    ` AS "${name}", root: ${root.name}`,
+    ` Root memory region: ${root.name}`,
+    ...(ranges.length === 0 ? ['  No rendered FlatView'] : []),
+    ...ranges.map((range) => `  ${describeRange(range)}`),
+    '',
   ];
 }
 
 export const infoMtree: MonitorCommand = {
   name: 'info mtree',
-  summary: 'show what answers at which memory address and port',
-  run: (_args, { control }) =>
-    lines(
-      control
-        .addressSpaces()
-        .flatMap(({ name, root }) => [`address-space: ${name}`, ...describeRegion(root, 1), '']),
-    ),
+  parameters: [{ name: '-f', optional: true }],
+  summary: 'show what answers at which memory address and port (-f: as flat lists)',
+  details:
+    'The region of a memory device holds its memslots, those that KVM has now; `info memory-map` ' +
+    'shows what is plugged in them.',
+  run: (args, { control }) => {
+    const spaces = control.addressSpaces();
+    if (args.has('-f')) return lines(spaces.flatMap(describeFlat));
+    return lines(
+      spaces.flatMap(({ name, root }) => [
+        `address-space: ${name}`,
+        ...describeRegion(root, 1),
+        '',
+      ]),
+    );
+  },
 };

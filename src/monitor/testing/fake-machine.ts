@@ -13,6 +13,7 @@ import type {
   PropertyValue,
 } from '../../machine/control.ts';
 import { GIB, MIB } from '../../units.ts';
+import { FakeInspection } from './fake-inspection.ts';
 
 interface FakeDevice {
   id: string;
@@ -175,6 +176,10 @@ export class FakeMachine implements MachineControl {
         },
       },
     ];
+  }
+
+  inspect(): Promise<FakeInspection> {
+    return Promise.resolve(new FakeInspection(this.calls));
   }
 
   setProperty(path: string, name: string, value: PropertyValue): void {

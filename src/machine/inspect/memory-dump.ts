@@ -1,0 +1,200 @@
+import { constants } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+import { ConfigError, messageOf } from '../../errors.ts';
+import type { GuestMemory, MemoryRegion } from '../../memory/guest-memory.ts';
+import { GIB, hex, KIB } from '../../units.ts';
+import { describeAbsence } from './guest-reader.ts';
+import type { MemoryBytes, SavedMemory } from './inspection.ts';
+
+/** Bytes that are copied on the event loop at once, some tens of microseconds. */
+const CHUNK = 256 * KIB;
+/** Bytes of a device whose plugged runs are looked up at once. */
+const SPAN = GIB;
+const ZEROS = Buffer.alloc(CHUNK);
+
+const { O_WRONLY, O_CREAT, O_NONBLOCK } = constants;
+
+/** A regular file that takes memory at any place; what is not written stays a hole. */
+class SparseFile {
+  readonly #file: FileHandle;
+  readonly #path: string;
+
+  private constructor(file: FileHandle, path: string) {
+    this.#file = file;
+    this.#path = path;
+  }
+
+  /** Opens and empties it. @throws (rejects with) ConfigError */
+  static async open(path: string): Promise<SparseFile> {
+    let file: FileHandle;
+    try {
+      // Guest memory is nobody else's business; a pipe without a reader must not hang us.
+      file = await open(path, O_WRONLY | O_CREAT | O_NONBLOCK, 0o600);
+    } catch (error) {
+      throw cannotSave(path, error);
+    }
+    try {
+      if (!(await file.stat()).isFile()) throw new Error('not a regular file');
+      await file.truncate(0);
+    } catch (error) {
+      await file.close();
+      throw cannotSave(path, error);
+    }
+    return new SparseFile(file, path);
+  }
+
+  /** Zeros are left out. */
+  async write(bytes: Uint8Array, position: number): Promise<void> {
+    if (ZEROS.compare(bytes, 0, bytes.length, 0, bytes.length) === 0) return;
+    try {
+      let done = 0;
+      while (done < bytes.length) {
+        const left = bytes.length - done;
+        done += (await this.#file.write(bytes, done, left, position + done)).bytesWritten;
+      }
+    } catch (error) {
+      throw cannotSave(this.#path, error);
+    }
+  }
+
+  /** Gives the file its size and closes it. */
+  async finish(size: number): Promise<void> {
+    try {
+      await this.#file.truncate(size);
+    } catch (error) {
+      throw cannotSave(this.#path, error);
+    } finally {
+      await this.#file.close();
+    }
+  }
+}
+
+function cannotSave(path: string, cause: unknown): ConfigError {
+  return new ConfigError('CANNOT_SAVE', `cannot save to ${path}: ${messageOf(cause)}`, { cause });
+}
+
+const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+interface Run {
+  readonly gpa: number;
+  readonly size: number;
+}
+
+/** What holds memory in one span of a region, now. */
+function runsIn(region: MemoryRegion, from: number, end: number): readonly Run[] {
+  if (region.discards === undefined) return [{ gpa: region.gpa + from, size: end - from }];
+  const { granularity } = region.discards;
+  const runs: Run[] = [];
+  const first = Math.floor(from / granularity) * granularity;
+  const last = Math.min(region.size, Math.ceil(end / granularity) * granularity);
+  region.discards.replayPopulated(first, last - first, (offset, length) => {
+    const start = Math.max(offset, from);
+    runs.push({ gpa: region.gpa + start, size: Math.min(offset + length, end) - start });
+  });
+  return runs;
+}
+
+/** Saves a range; see MachineInspection.savePhysical. */
+export async function savePhysical(
+  memory: GuestMemory,
+  gpa: number,
+  size: number,
+  path: string,
+): Promise<SavedMemory> {
+  const end = gpa + size;
+  const regions = memory.regions.filter((it) => gpa < it.gpa + it.size && it.gpa < end);
+  const isPopulated = regions.some((region) => {
+    const from = Math.max(0, gpa - region.gpa);
+    return region.discards === undefined || holdsMemory(region, from, end - region.gpa);
+  });
+  if (!isPopulated) {
+    const why = describeAbsence(memory, gpa);
+    throw new ConfigError('NO_MEMORY', `${hex(gpa)} to ${hex(end)}: nothing to save: ${why}`);
+  }
+  const file = await SparseFile.open(path);
+  let saved = 0;
+  try {
+    for (const region of regions) saved += await saveRegion(memory, region, { gpa, end }, file);
+  } finally {
+    await file.finish(size);
+  }
+  return { saved, holes: size - saved };
+}
+
+function holdsMemory(region: MemoryRegion, from: number, end: number): boolean {
+  return runsIn(region, from, Math.min(end, region.size)).length > 0;
+}
+
+async function saveRegion(
+  memory: GuestMemory,
+  region: MemoryRegion,
+  range: { readonly gpa: number; readonly end: number },
+  file: SparseFile,
+): Promise<number> {
+  const end = Math.min(region.size, range.end - region.gpa);
+  const chunk = Math.min(CHUNK, region.discards?.granularity ?? CHUNK);
+  const toFile = { base: range.gpa, file };
+  let saved = 0;
+  for (let from = Math.max(0, range.gpa - region.gpa); from < end; from += SPAN) {
+    for (const run of runsIn(region, from, Math.min(end, from + SPAN))) {
+      saved += await saveRun(memory, run, chunk, toFile);
+    }
+    await breathe();
+  }
+  return saved;
+}
+
+/** The guest runs on and may unplug what was plugged a moment ago: then that is a hole. */
+async function saveRun(
+  memory: GuestMemory,
+  run: Run,
+  chunk: number,
+  toFile: { readonly base: number; readonly file: SparseFile },
+): Promise<number> {
+  const { base, file } = toFile;
+  const buffer = new Uint8Array(chunk);
+  const end = run.gpa + run.size;
+  let saved = 0;
+  let gpa = run.gpa;
+  while (gpa < end) {
+    // Chunks end where blocks may end, so that none is lost with its neighbour.
+    const bytes = buffer.subarray(0, Math.min(end - gpa, chunk - (gpa % chunk)));
+    if (memory.read(gpa, bytes, bytes.length)) {
+      await file.write(bytes, gpa - base);
+      saved += bytes.length;
+      await breathe();
+    }
+    gpa += bytes.length;
+  }
+  return saved;
+}
+
+/**
+ * Saves virtual memory; see MachineInspection.saveVirtual.
+ *
+ * @param read  reads up to a chunk, with the vCPU at rest
+ */
+export async function saveVirtual(
+  read: (address: bigint, length: number) => Promise<MemoryBytes>,
+  address: bigint,
+  size: number,
+  path: string,
+): Promise<SavedMemory> {
+  const file = await SparseFile.open(path);
+  let saved = 0;
+  try {
+    while (saved < size) {
+      const at = BigInt.asUintN(64, address + BigInt(saved));
+      const { bytes, endsBecause } = await read(at, Math.min(CHUNK, size - saved));
+      await file.write(bytes, saved);
+      saved += bytes.length;
+      if (endsBecause === undefined) continue;
+      const where = hex(BigInt.asUintN(64, address + BigInt(saved)));
+      const message = `${where}: ${endsBecause}; ${path} has the ${saved} bytes before it`;
+      throw new ConfigError('NO_MEMORY', message);
+    }
+  } finally {
+    await file.finish(saved);
+  }
+  return { saved, holes: 0 };
+}

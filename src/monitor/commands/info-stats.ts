@@ -1,0 +1,30 @@
+import { ConfigError } from '../../errors.ts';
+import type { StatGroup } from '../../machine/control.ts';
+import type { MonitorCommand } from '../command.ts';
+import { lines, printable } from '../text.ts';
+
+function describeGroup({ name, values }: StatGroup): string[] {
+  return [name, 'provider: tsvmm', ...values.map((each) => `    ${each.name}: ${each.value}`)];
+}
+
+export const infoStats: MonitorCommand = {
+  name: 'info stats',
+  parameters: [{ name: 'target', optional: true }],
+  summary: 'show what was counted, of the devices (target vm), the vCPUs (vcpu), or both',
+  details:
+    'Of a device: requests by answer, reminders sent after answers of BUSY, requests by queue (since ' +
+    'the driver started). Of a vCPU: the processor time of its thread, in milliseconds; the time ' +
+    'inside the guest is part of the user time, and 0 on hosts that do not account for it.',
+  run: async (args, { control }) => {
+    const target = args.optional('target');
+    if (target !== undefined && target !== 'vm' && target !== 'vcpu') {
+      throw new ConfigError('BAD_VALUE', `target=${printable(target, 20)}: must be vm or vcpu`);
+    }
+    const groups = (await control.inspect()).stats();
+    return lines(
+      groups
+        .filter((group) => target === undefined || group.target === target)
+        .flatMap(describeGroup),
+    );
+  },
+};
