@@ -1,0 +1,119 @@
+import { execFileSync } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import type { Exit } from '../harness/child.ts';
+import type { Monitor } from '../harness/monitor.ts';
+import { Vm, type VmOptions } from '../harness/vm.ts';
+import { Console, LINUX_LIMIT_MS } from './console.ts';
+
+/** What to boot. The defaults: vmlinux, 1 GiB, one CPU, hotplugged memory is movable. */
+export interface LinuxOptions extends Omit<VmOptions, 'guest' | 'kernel' | 'initrd'> {
+  /** `vmlinux` enters by PVH, `vmlinuz` by the 64-bit boot protocol. */
+  readonly kernel?: 'vmlinux' | 'vmlinuz';
+}
+
+function assetsFolder(): string {
+  const script = join(import.meta.dirname, '..', '..', 'scripts', 'assets');
+  const path = execFileSync(script, ['--path', 'guest-kernel'], { encoding: 'utf8' });
+  return dirname(path.trim());
+}
+
+function vmOptions({ kernel = 'vmlinux', append = '', ...rest }: LinuxOptions): VmOptions {
+  const assets = assetsFolder();
+  return {
+    memory: '1G',
+    ...rest,
+    kernel: join(assets, kernel),
+    initrd: join(assets, 'initrd'),
+    append: `console=ttyS0 quiet tsvmm.plain memhp_default_state=online_movable ${append}`,
+  };
+}
+
+/** A stock Linux kernel in a machine: its shell, what it says of its memory, the monitor. */
+export class LinuxGuest {
+  readonly vm: Vm;
+  readonly console: Console;
+  #monitor: Monitor | undefined;
+
+  private constructor(options: LinuxOptions) {
+    this.vm = new Vm(vmOptions(options));
+    this.console = new Console(this.vm.serial, (text) => this.vm.process.write(text));
+  }
+
+  /** Starts a machine; resolves when its shell is there. */
+  static async boot(options: LinuxOptions = {}): Promise<LinuxGuest> {
+    const guest = new LinuxGuest(options);
+    try {
+      await guest.console.booted();
+      guest.#monitor = await guest.vm.monitor();
+      return guest;
+    } catch (error) {
+      await guest.vm.close();
+      throw error;
+    }
+  }
+
+  get monitor(): Monitor {
+    if (this.#monitor === undefined) throw new Error('the guest has not booted');
+    return this.#monitor;
+  }
+
+  /** Runs a command in the guest's shell. @returns what it prints */
+  async run(command: string): Promise<string> {
+    return await this.console.run(command);
+  }
+
+  /** As `run`, for a command that prints one number. */
+  async number(command: string): Promise<number> {
+    const output = (await this.run(command)).trim();
+    if (!/^\d+$/.test(output)) throw new Error(`no number: ${JSON.stringify(output)}`);
+    return Number(output);
+  }
+
+  /** Types a command that ends the guest or reboots it: nothing comes back. */
+  type(command: string): void {
+    this.vm.process.write(`${command}\n`);
+  }
+
+  /** MemTotal of /proc/meminfo, in bytes. */
+  async memTotal(): Promise<number> {
+    return (await this.number("awk '/^MemTotal:/ { print $2 }' /proc/meminfo")) * 1024;
+  }
+
+  /** Addresses of the memory blocks that are online at and above `from`; 128 MiB each. */
+  async onlineBlocks(from: number): Promise<readonly number[]> {
+    const size = Number.parseInt(
+      await this.run('cat /sys/devices/system/memory/block_size_bytes'),
+      16,
+    );
+    // Blocks may go while grep looks.
+    const output = await this.run(
+      `grep -slx online /sys/devices/system/memory/memory*/state; true`,
+    );
+    return [...output.matchAll(/memory(\d+)\/state$/gm)]
+      .map(([, index]) => Number(index) * size)
+      .filter((address) => address >= from)
+      .sort((a, b) => a - b);
+  }
+
+  /** Asks the guest to plug so much, as a user writes it; does not wait. */
+  async request(device: string, size: string): Promise<void> {
+    const answer = await this.monitor.command(`qom-set ${device} requested-size ${size}`);
+    if (answer !== '') throw new Error(`qom-set answers ${JSON.stringify(answer)}`);
+  }
+
+  /** Waits for the process to end by itself. */
+  async exit(): Promise<Exit> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(new Error(`the machine does not end\n${this.vm.describe()}`)),
+        LINUX_LIMIT_MS,
+      );
+    });
+    try {
+      return await Promise.race([this.vm.exited, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

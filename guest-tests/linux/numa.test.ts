@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest';
+import { runSession, SESSION, SESSION_MACHINE, SESSION_SIZES } from '../harness/numa-session.ts';
+import { GIB } from '../harness/sizes.ts';
+import { plugged, POLL } from './memory.ts';
+import { useLinux } from './use-linux.ts';
+
+const linux = useLinux({
+  ...SESSION_MACHINE,
+  args: [...SESSION_MACHINE.args, '--numa', 'dist,src=0,dst=1,val=31'],
+});
+
+/** MemTotal of each node, in bytes. */
+async function nodeMemory(): Promise<readonly number[]> {
+  const files = '/sys/devices/system/node/node[01]/meminfo';
+  const output = await linux().run(`awk '$3 == "MemTotal:" { print $4 }' ${files}`);
+  return output
+    .trim()
+    .split('\n')
+    .map((kilobytes) => Number(kilobytes) * 1024);
+}
+
+describe('two nodes with a memory device each', () => {
+  it('are what the kernel makes of the ACPI tables', async () => {
+    const log = await linux().run("dmesg | grep -E 'SRAT|SLIT'");
+    for (const cpu of [0, 1, 2, 3]) {
+      const node = cpu >> 1;
+      expect(log).toContain(`SRAT: PXM ${node} -> APIC 0x0${cpu} -> Node ${node}\n`);
+    }
+    expect(log).toContain('SRAT: Node 0 PXM 0 [mem 0x00000000-0x7fffffff]\n');
+    expect(log).toContain('SRAT: Node 1 PXM 1 [mem 0x80000000-0xbfffffff]\n');
+    expect(log).toContain('SRAT: Node 1 PXM 1 [mem 0x100000000-0x13fffffff]\n');
+    expect(log).toContain('SRAT: Node 0 PXM 0 [mem 0x140000000-0x33fffffff] hotplug\n');
+    expect(log).toContain('SRAT: Node 1 PXM 1 [mem 0x340000000-0x53fffffff] hotplug\n');
+  });
+
+  it('give it no reason to complain', async () => {
+    const log = await linux().run('dmesg');
+    expect(log).not.toMatch(/WARNING:|Call Trace|llc-sibling|-sibling/);
+    expect(log).not.toMatch(/(SRAT|SLIT|NUMA|PXM).*(invalid|not used|fail|bad|error|overlap)/i);
+    expect(log).not.toMatch(/ACPI( BIOS)? (Error|Warning|Exception)|Firmware (Bug|Warn)/);
+  });
+
+  it('have CPUs and distances', async () => {
+    const guest = linux();
+    expect(await guest.run('cat /sys/devices/system/node/online')).toBe('0-1\n');
+    expect(await guest.run('cat /sys/devices/system/node/node[01]/cpulist')).toBe('0-1\n2-3\n');
+    const distances = await guest.run('cat /sys/devices/system/node/node[01]/distance');
+    expect(distances).toBe('10 31\n31 10\n');
+  });
+
+  it('have memory of their own, and get what is plugged: the session, byte for byte', async () => {
+    const guest = linux();
+    const { before, after } = SESSION_SIZES;
+    await plugged(guest, 'vm1', before[1]);
+    const blocks = async () => (await guest.onlineBlocks(0x3_4000_0000)).length;
+    await expect.poll(blocks, POLL).toBe(8);
+    const start = await nodeMemory();
+    expect(start[0]).toBeLessThan(2 * GIB);
+    expect(start[1]).toBeGreaterThan(2 * GIB);
+    const session = await runSession(guest.monitor, async () => {
+      await plugged(guest, 'vm0', after[0]);
+      await plugged(guest, 'vm1', after[1]);
+    });
+    expect(session).toBe(SESSION);
+    const grown = start.map((total, node) => total + (after[node] ?? 0) - (before[node] ?? 0));
+    await expect.poll(nodeMemory, POLL).toEqual(grown);
+  });
+
+  it('are in the monitor as they are in the guest', async () => {
+    const shown = await linux().monitor.command('info numa');
+    expect(shown).toBe(
+      [
+        '2 nodes',
+        'node 0 cpus: 0 1',
+        'node 0 size: 2548 MB',
+        'node 0 plugged: 500 MB',
+        'node 1 cpus: 2 3',
+        'node 1 size: 2248 MB',
+        'node 1 plugged: 200 MB',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it('leave the drivers of the devices nothing to complain of', async () => {
+    const log = await linux().run("dmesg | grep -E 'virtio_mem|virtio0|virtio1'");
+    expect(log).not.toMatch(/error|fail|warn|node ID/i);
+  });
+});
