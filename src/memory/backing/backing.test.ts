@@ -197,6 +197,7 @@ describe('a path', () => {
     ['/dev/null', 'neither a file, nor a folder, nor a device-dax'],
     ['/nowhere/file', 'ENOENT'],
     ['/proc/version', 'the file has 0 B'],
+    ['/dev/dax99.0', 'there is no such device'],
   ])('%s is refused: %s', (path, message) => {
     expect(() => open(fileSpec(path, { readonly: true }))).toThrow(message);
   });

@@ -9,6 +9,8 @@ import { checkPages, mapFile } from './map-file.ts';
 import type { FileSpec } from './spec.ts';
 
 const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = constants;
+/** Names of device-dax. */
+const DEVICE_NAME = /^\/dev\/dax/;
 /** Only its owner may read what a guest has in memory. */
 const MODE = 0o600;
 
@@ -65,6 +67,9 @@ export function checkAlign(spec: FileSpec, pageSize: number): void {
 
 /** A file, or one without a name in a folder. @throws ConfigError, HostError */
 export function openFile(spec: FileSpec, facts: FileFacts): Backing {
+  // A file made there would be lost with the device's next start, and nobody meant it.
+  if (facts.kind === 'missing' && DEVICE_NAME.test(spec.path))
+    refuse(spec, 'there is no such device');
   if (facts.kind === 'other') refuse(spec, 'neither a file, nor a folder, nor a device-dax');
   const fd = openPath(spec, facts.kind === 'folder');
   let file;
