@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError, Option } from 'commander';
+import type { CtlOptions } from './cli/ctl.ts';
 import type { RunOptions } from './cli/run.ts';
 import { ConfigError, EXIT_CODE, exitCodeOf, messageOf } from './errors.ts';
 import { LOG_LEVELS } from './log.ts';
@@ -118,6 +119,39 @@ function doctorCommand(): Command {
     });
 }
 
+const CTL_HELP = `
+PATH is what the machine's --qmp got: a socket's path, unix:PATH or tcp:ADDR:PORT.
+Commands:
+  status                       created, running, paused or ended
+  stop, cont, reset            hold the guest, let it go on, press the reset button
+  powerdown                    press the power button; the guest decides what to do
+  quit                         end the machine
+  memory list [--json]         every memory device: its size, and why it is not as requested
+  memory resize ID SIZE        ask for another size; with --wait until the guest has it, at most
+                               --timeout seconds
+  hmp COMMAND                  a command of the human monitor, as one word: 'info memslots'
+
+Example:
+  tsvmm ctl qmp.sock memory resize vm0 4G --wait --timeout 60
+
+Exit codes: 0 done, the guest has converged; 1 no machine answers there, or it has ended; 2 bad usage;
+4 the guest does not go on, or somebody asked for another size; 5 the machine refuses; 6 not in time.`;
+
+function ctlCommand(): Command {
+  return new Command('ctl')
+    .description('control a running machine, for scripts')
+    .argument('<path>', 'where its --qmp is')
+    .argument('<command...>', 'see below')
+    .option('--wait', 'wait for the guest')
+    .option('--timeout <seconds>', 'how long to wait at most')
+    .option('--json', 'write JSON')
+    .addHelpText('after', CTL_HELP)
+    .action(async (path: string, words: readonly string[], options: CtlOptions) => {
+      const { ctl } = await import('./cli/ctl.ts');
+      process.exitCode = await ctl(path, words, options);
+    });
+}
+
 /** Refuses what is left over by name; commander only counts. */
 function refuseArguments(command: Command): void {
   const [first] = command.args;
@@ -130,6 +164,7 @@ async function main(): Promise<void> {
     .description('A virtual machine monitor for guests whose memory grows and shrinks.')
     .version(version(), '--version', 'print the version')
     .addCommand(runCommand())
+    .addCommand(ctlCommand())
     .addCommand(doctorCommand())
     .exitOverride()
     .allowExcessArguments()

@@ -1,7 +1,7 @@
 import type { ConvergenceKind } from '../devices/virtio-mem/convergence.ts';
 import type { EventHub } from './event-hub.ts';
 import type { Size } from './options.ts';
-import { Resize, type ResizeOptions } from './resize.ts';
+import { refusedBy, Resize, sizeBytes, type ResizeOptions } from './resize.ts';
 
 export type { ConvergenceKind };
 
@@ -66,6 +66,15 @@ export class MemoryDevice {
   /** @throws (rejects with) ConfigError NO_DEVICE when the machine has none of this id */
   state(): Promise<MemoryDeviceState> {
     return this.#host.state(this.id);
+  }
+
+  /** Asks the guest for another size, and does not wait. @throws (rejects with) ResizeError REFUSED */
+  async request(size: Size): Promise<void> {
+    try {
+      await this.#host.request(this.id, sizeBytes(this.id, size));
+    } catch (error) {
+      throw refusedBy(this.id, error);
+    }
   }
 
   /**

@@ -19,10 +19,18 @@ export interface ResizeOptions {
   readonly onStall?: 'reject' | 'wait' | undefined;
 }
 
-function bytesOf(id: string, size: Size): number {
+/** @throws ConfigError */
+export function sizeBytes(id: string, size: Size): number {
   if (typeof size === 'string') return parseSize(size, `${id} size`);
   if (Number.isSafeInteger(size) && size >= 0) return size;
   throw new ConfigError('BAD_SIZE', `${id} size=${size}: not a whole number of bytes`);
+}
+
+/** A request that failed, as its caller should hear of it. */
+export function refusedBy(id: string, cause: unknown): unknown {
+  if (!(cause instanceof ConfigError)) return cause;
+  const why = messageOf(cause).replace(`${id}: `, '');
+  return new ResizeError('REFUSED', why, { device: id, cause });
 }
 
 /** A resize under way: a promise of its end, and an iterable of the device's states until then. */
@@ -146,15 +154,11 @@ class ResizeWait {
     const { host, id, size } = this.#wait;
     try {
       if ((await host.status()) === 'ended') throw this.#error('ENDED', 'the machine has ended');
-      const bytes = bytesOf(id, size);
+      const bytes = sizeBytes(id, size);
       await host.request(id, bytes);
       return bytes;
     } catch (cause) {
-      if (!(cause instanceof ConfigError)) throw cause;
-      throw new ResizeError('REFUSED', messageOf(cause).replace(`${id}: `, ''), {
-        device: id,
-        cause,
-      });
+      throw refusedBy(id, cause);
     }
   }
 

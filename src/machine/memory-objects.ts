@@ -17,12 +17,14 @@ export function fixed(
 /** A memory device as an object with properties. */
 export function memoryDeviceObject(memory: MemoryDevice): ObjectInfo {
   const { device, container, memdevPath } = memory;
-  const { properties, sizes } = device;
+  const { convergence, properties, sizes } = device;
   return {
     path: devicePath(device.id),
     type: 'virtio-mem-pci',
     properties: [
       fixed('block-size', 'size', properties.blockSize),
+      fixed('convergence', 'string', convergence.kind),
+      fixed('convergence-cause', 'string', convergence.cause),
       fixed('dynamic-memslots', 'bool', properties.dynamicMemslots),
       fixed('memaddr', 'int', properties.memaddr),
       fixed('memdev', 'string', memdevPath),

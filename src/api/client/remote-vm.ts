@@ -1,0 +1,175 @@
+import { isJsonObject, type JsonObject, type JsonValue } from '../../qmp/json/value.ts';
+import { EventHub, type VmEvent } from '../event-hub.ts';
+import { EventStream, type EventsOptions } from '../event-stream.ts';
+import {
+  isConvergenceKind,
+  MemoryDevice,
+  type MemoryDeviceState,
+  type MemoryHost,
+  type VmStatus,
+} from '../memory-device.ts';
+import { noDevice } from '../no-device.ts';
+import type { VmControl } from '../vm-control.ts';
+import { listOf, numberOf, objectOf, textOf } from './answers.ts';
+import { QmpConnection } from './qmp-connection.ts';
+import { vmEvent } from './qmp-events.ts';
+
+/**
+ * Takes control of a machine in another process, started with `tsvmm run --qmp WHERE`.
+ *
+ * @param where  path of its socket, `unix:PATH`, or `tcp:ADDR:PORT`
+ * @throws (rejects with) HostError CANNOT_CONNECT when nobody answers there
+ */
+export async function connectVm(where: string): Promise<RemoteVm> {
+  const hub = new EventHub();
+  let ended = false;
+  const connection = await QmpConnection.open(where, {
+    onEvent: (name, data) => {
+      const event = vmEvent(name, data);
+      if (event !== undefined) hub.emit(event);
+      if (event?.type !== 'shutdown') return;
+      ended = true;
+      hub.end();
+    },
+    onClose: (error) => hub.end(error),
+  });
+  return new RemoteVm(new RemoteHost(connection, hub, () => ended));
+}
+
+/** A machine in another process. Closing it ends the connection, not the machine. */
+export class RemoteVm implements VmControl {
+  readonly #host: RemoteHost;
+
+  /** @internal Use `connectVm`. */
+  constructor(host: RemoteHost) {
+    this.#host = host;
+  }
+
+  status(): Promise<VmStatus> {
+    return this.#host.status();
+  }
+
+  async stop(): Promise<void> {
+    await this.#host.connection.execute('stop', {});
+  }
+
+  async cont(): Promise<void> {
+    await this.#host.connection.execute('cont', {});
+  }
+
+  async reset(): Promise<void> {
+    await this.#host.connection.execute('system_reset', {});
+  }
+
+  async powerDown(): Promise<void> {
+    await this.#host.connection.execute('system_powerdown', {});
+  }
+
+  /** Ends the machine and its process. */
+  async quit(): Promise<void> {
+    await this.#host.connection.execute('quit', {});
+  }
+
+  memoryDevices(): Promise<readonly MemoryDeviceState[]> {
+    return this.#host.states();
+  }
+
+  memoryDevice(id: string): MemoryDevice {
+    return new MemoryDevice(this.#host, id);
+  }
+
+  events(options: EventsOptions = {}): AsyncIterableIterator<VmEvent, undefined> {
+    return new EventStream(this.#host.hub, options);
+  }
+
+  /** Runs a command of the human monitor. @returns its output, lines that end in `\n` */
+  async monitor(line: string): Promise<string> {
+    const args = { 'command-line': line };
+    const output = await this.#host.connection.execute('human-monitor-command', args);
+    return typeof output === 'string' ? output.replaceAll('\r\n', '\n') : '';
+  }
+
+  close(): Promise<void> {
+    this.#host.connection.close();
+    return Promise.resolve();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** A machine in another process as its memory devices see it. */
+class RemoteHost implements MemoryHost {
+  readonly connection: QmpConnection;
+  readonly hub: EventHub;
+  /** Whether the machine has said so: its process is about to go. */
+  readonly #ended: () => boolean;
+  /** What was last known, for when the machine is gone. */
+  #known: readonly MemoryDeviceState[] = [];
+
+  constructor(connection: QmpConnection, hub: EventHub, ended: () => boolean) {
+    this.connection = connection;
+    this.hub = hub;
+    this.#ended = ended;
+  }
+
+  async status(): Promise<VmStatus> {
+    if (this.#ended()) return 'ended';
+    const { running, status } = objectOf(await this.#ask('query-status'), 'status');
+    if (running === true) return 'running';
+    return status === 'shutdown' ? 'ended' : 'paused';
+  }
+
+  async states(): Promise<readonly MemoryDeviceState[]> {
+    if (this.#ended()) return this.#known;
+    const devices = listOf(await this.#ask('query-memory-devices'), 'list of memory devices');
+    const states: MemoryDeviceState[] = [];
+    for (const device of devices) {
+      const data = isJsonObject(device) ? device['data'] : undefined;
+      states.push(await this.#stateOf(objectOf(data, 'memory device')));
+    }
+    this.#known = states;
+    return states;
+  }
+
+  async state(id: string): Promise<MemoryDeviceState> {
+    const states = await this.states();
+    const found = states.find((state) => state.id === id);
+    if (found !== undefined) return found;
+    throw noDevice(
+      id,
+      states.map((state) => state.id),
+    );
+  }
+
+  async request(id: string, bytes: number): Promise<void> {
+    await this.state(id);
+    const args = { path: id, property: 'requested-size', value: bytes };
+    await this.connection.execute('qom-set', args);
+  }
+
+  #ask(command: 'query-status' | 'query-memory-devices'): Promise<JsonValue | undefined> {
+    return this.connection.execute(command, {});
+  }
+
+  async #stateOf(data: JsonObject): Promise<MemoryDeviceState> {
+    const id = textOf(data, 'id');
+    const get = async (property: string): Promise<string> => {
+      const value = await this.connection.execute('qom-get', { path: id, property });
+      return typeof value === 'string' ? value : '';
+    };
+    const convergence = await get('convergence');
+    return {
+      id,
+      requestedSize: numberOf(data, 'requested-size'),
+      size: numberOf(data, 'size'),
+      maxSize: numberOf(data, 'max-size'),
+      blockSize: numberOf(data, 'block-size'),
+      memaddr: numberOf(data, 'memaddr'),
+      node: numberOf(data, 'node'),
+      convergence: isConvergenceKind(convergence) ? convergence : 'under-way',
+      cause: await get('convergence-cause'),
+    };
+  }
+}
