@@ -58,10 +58,10 @@ export function physicalAddressBits(table: CpuidTable): number {
 }
 
 export interface Topology {
-  /** vCPUs of the machine: one socket, one thread per core. */
+  /** vCPUs of the machine: one thread per core. */
   readonly cpus: number;
-  /** How many of them share a third-level cache: all, or a power of two. */
-  readonly cacheSharing: number;
+  /** How many of them make a package, which shares a third-level cache: all, or a power of two. */
+  readonly packageCpus: number;
   /** Whether KVM emulates the TSC-deadline timer (KVM_CAP_TSC_DEADLINE_TIMER). */
   readonly tscDeadline: boolean;
 }
@@ -78,23 +78,31 @@ function idBits(count: number): number {
  * @param apicId     of the vCPU, also its index
  */
 export function cpuidFor(supported: CpuidTable, apicId: number, topology: Topology): CpuidTable {
-  const bits = idBits(topology.cpus);
+  const bits = idBits(topology.packageCpus);
   const entries = decodeCpuid(supported).filter(
     ({ leaf }) => leaf !== LEAF.topology && leaf !== LEAF.topologyV2,
   );
   for (const entry of entries) adapt(entry, apicId, topology, bits);
-  if (topology.cacheSharing < topology.cpus) hideSharedCache(entries);
+  if (topology.packageCpus < topology.cpus) hideSharedCache(entries);
   const flags = FLAG_SIGNIFICANT_INDEX;
   const leaf = LEAF.topology;
-  // Thread level: one per core. Core level: all of them. Then the end (Intel SDM, CPUID 0BH).
+  // Thread level: one per core. Core level: all of the package. Then the end (Intel SDM, CPUID 0BH).
   const thread = { leaf, subleaf: 0, flags, eax: 0, ebx: 1, ecx: 0x100, edx: apicId };
-  const core = { leaf, subleaf: 1, flags, eax: bits, ebx: topology.cpus, ecx: 0x201, edx: apicId };
+  const core = {
+    leaf,
+    subleaf: 1,
+    flags,
+    eax: bits,
+    ebx: topology.packageCpus,
+    ecx: 0x201,
+    edx: apicId,
+  };
   const end = { leaf, subleaf: 2, flags, eax: 0, ebx: 0, ecx: 2, edx: apicId };
   return encodeCpuid([...entries, thread, core, end]);
 }
 
 function adapt(entry: CpuidEntry, apicId: number, topology: Topology, bits: number): void {
-  const { cpus } = topology;
+  const { packageCpus: cpus } = topology;
   switch (entry.leaf) {
     case LEAF.features:
       entry.ebx = ((apicId & 0xff) << 24) | (Math.min(cpus, 255) << 16) | (entry.ebx & 0xffff);
@@ -107,7 +115,7 @@ function adapt(entry: CpuidEntry, apicId: number, topology: Topology, bits: numb
       break;
     case LEAF.cacheIntel:
     case LEAF.cacheAmd:
-      adaptCache(entry, topology.cacheSharing, bits);
+      adaptCache(entry, cpus, bits);
       break;
     case LEAF.addressSizes:
       entry.ecx = (entry.ecx & ~0xf0ff) | (bits << 12) | (Math.min(cpus, 256) - 1);
@@ -122,7 +130,7 @@ function adapt(entry: CpuidEntry, apicId: number, topology: Topology, bits: numb
 
 /**
  * AMD's processors before family 17h, model 20h do not say who shares the third-level cache. Guests
- * know: the whole package, or eight APIC ids. Where that is not so there is no such cache.
+ * know: a node of the processor, or eight APIC ids. Where that is not so there is no such cache.
  */
 function hideSharedCache(entries: readonly CpuidEntry[]): void {
   const signature = entries.find(({ leaf }) => leaf === LEAF.features)?.eax ?? 0;
@@ -133,12 +141,12 @@ function hideSharedCache(entries: readonly CpuidEntry[]): void {
   for (const entry of entries) if (entry.leaf === LEAF.cacheSizes) entry.edx = 0;
 }
 
-/** First and second level caches belong to a core, the third to several. */
-function adaptCache(entry: CpuidEntry, cacheSharing: number, bits: number): void {
+/** First and second level caches belong to a core, the third to all of the package. */
+function adaptCache(entry: CpuidEntry, packageCpus: number, bits: number): void {
   const type = entry.eax & 0x1f;
   if (type === 0) return;
   const level = (entry.eax >> 5) & 7;
-  const sharing = level >= 3 ? cacheSharing : 1;
+  const sharing = level >= 3 ? packageCpus : 1;
   const cores = entry.leaf === LEAF.cacheIntel ? 2 ** bits - 1 : 0;
   entry.eax = (entry.eax & 0x3fff) | (((sharing - 1) & 0xfff) << 14) | ((cores & 0x3f) << 26);
 }

@@ -4,7 +4,7 @@ import type { MachineConfig } from './config/machine-config.ts';
 import { parseMemoryBackends } from './config/memory-backend-option.ts';
 import { parseNumaOptions, type NumaConfig } from './config/numa-option.ts';
 import { MemoryBackends } from './memory-backends.ts';
-import { acpiNuma, cacheSharing, takeBootMemory } from './numa.ts';
+import { acpiNuma, packageSize, takeBootMemory } from './numa.ts';
 
 const memoryBackends = parseMemoryBackends(['ram,id=m0,size=4M', 'ram,id=m1,size=8M']);
 
@@ -34,7 +34,7 @@ describe('what ACPI says of the nodes', () => {
   });
 });
 
-describe('a third-level cache', () => {
+describe('a package', () => {
   it.each<[readonly string[], number, number]>([
     [['node'], 6, 6],
     [['node,cpus=0-1', 'node,cpus=2-3'], 4, 2],
@@ -42,12 +42,12 @@ describe('a third-level cache', () => {
     [['node,cpus=0-3', 'node,cpus=4-5'], 6, 4],
     [['node,cpus=0,cpus=2', 'node,cpus=1,cpus=3'], 4, 1],
     [['node', 'node'], 32, 16],
-  ])('is shared within a node: %j of %i CPUs, by %i', (texts, cpus, sharing) => {
-    expect(cacheSharing({ numa: numaOf(texts, cpus), cpus })).toBe(sharing);
+  ])('is within a node: %j of %i CPUs, packages of %i', (texts, cpus, size) => {
+    expect(packageSize({ numa: numaOf(texts, cpus), cpus })).toBe(size);
   });
 
-  it('is shared by all CPUs without nodes', () => {
-    expect(cacheSharing({ numa: undefined, cpus: 7 })).toBe(7);
+  it('has all CPUs without nodes', () => {
+    expect(packageSize({ numa: undefined, cpus: 7 })).toBe(7);
   });
 });
 

@@ -67,12 +67,12 @@ export function takeBootMemory(
 }
 
 /**
- * How many CPUs may share a third-level cache: a power of two, since guests find out who shares it
- * from the upper bits of APIC ids; and never CPUs of two nodes, since no processor is made so.
+ * How many CPUs make a package: a power of two, since guests read the package from the upper bits
+ * of APIC ids; and never CPUs of two nodes, since no processor is made so and kernels say so.
  *
  * @returns all of them without nodes
  */
-export function cacheSharing({ numa, cpus }: Pick<MachineConfig, 'numa' | 'cpus'>): number {
+export function packageSize({ numa, cpus }: Pick<MachineConfig, 'numa' | 'cpus'>): number {
   if (numa === undefined) return cpus;
   const { cpuNodes } = acpiNuma(numa, []) ?? { cpuNodes: [] };
   const nodeOf = (cpu: number): number | undefined => cpuNodes[cpu];

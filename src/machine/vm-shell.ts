@@ -11,7 +11,7 @@ import type { MachineConfig } from './config/machine-config.ts';
 import { physicalAddressBits } from './cpuid.ts';
 import { inspectHostKvm } from './host-kvm.ts';
 import type { MemoryBackends } from './memory-backends.ts';
-import { cacheSharing, takeBootMemory, type BootMemory } from './numa.ts';
+import { packageSize, takeBootMemory, type BootMemory } from './numa.ts';
 import { VcpuSet } from './vcpu-set.ts';
 
 /** A VM before it has devices: KVM's part of it, boot memory, vCPUs. */
@@ -115,7 +115,7 @@ function createVcpus(vm: Vm, config: MachineConfig, kvm: KvmSystem, tscDeadline:
   try {
     return new VcpuSet(vm, kvm.supportedCpuid(), {
       cpus,
-      cacheSharing: cacheSharing(config),
+      packageCpus: packageSize(config),
       tscDeadline,
     });
   } catch (cause) {
