@@ -65,7 +65,8 @@ function isPositional(parameter: Parameter): boolean {
 }
 
 function spell(parameter: Parameter): string {
-  return isFlag(parameter) || parameter.optional === true ? `[${parameter.name}]` : parameter.name;
+  const mayBeLeftOut = !isPositional(parameter) || parameter.optional === true;
+  return mayBeLeftOut ? `[${parameter.name}]` : parameter.name;
 }
 
 /** A command's name, aliases and parameters: `info memory-devices [-v]`. */

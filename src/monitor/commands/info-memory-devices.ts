@@ -24,6 +24,10 @@ export const infoMemoryDevices: MonitorCommand = {
   name: 'info memory-devices',
   parameters: [{ name: '-v', optional: true }],
   summary: 'show the memory devices (-v: and why a size is not yet as requested)',
+  details:
+    'With `-v` also: what the guest can plug at most now, memslots, whether unplugged memory is out of ' +
+    'its reach, requests served by answer, reminders sent, and whether the size is what was requested: ' +
+    'if not, since when and why, as far as it can be told.',
   run: (args, { control }) =>
     lines(control.memoryDevices().flatMap((device) => describeDevice(device, args.has('-v')))),
 };
