@@ -1,0 +1,145 @@
+// The tour: grows and shrinks the guest, shows what everybody says of it, and checks it.
+import { readFileSync } from 'node:fs';
+import { explain, heading, size, step, typed } from './transcript.mjs';
+
+const GIB = 2 ** 30;
+const KERNEL_WORDS = 'console=ttyS0 quiet tsvmm.plain memhp_default_state=online_movable';
+
+/** Something shown was not as it should be. */
+export class Untrue extends Error {}
+
+function check(condition, otherwise) {
+  if (!condition) throw new Untrue(otherwise);
+}
+
+/** The number in a line of some output. */
+function numberIn(text, pattern, what) {
+  const match = pattern.exec(text);
+  check(match !== null, `no ${what} in:\n${text}`);
+  return Number(match[1]);
+}
+
+const memTotalIn = (text) => numberIn(text, /MemTotal: *(\d+) kB/, 'MemTotal') * 1024;
+const pluggedIn = (text) => numberIn(text, /^ *size: (\d+)$/m, 'size');
+const onlineIn = (text) => numberIn(text, /(\d+) online/, 'online blocks');
+
+/** Bytes of the host's kernel where tables of large memslots are. */
+function hostVmalloc() {
+  return (
+    numberIn(readFileSync('/proc/meminfo', 'utf8'), /VmallocUsed: *(\d+) kB/, 'VmallocUsed') * 1024
+  );
+}
+
+const MEMORY = 'grep MemTotal /proc/meminfo';
+const BLOCKS = 'cat /sys/devices/system/memory/memory*/state | sort | uniq -c';
+
+async function showGuest(machine) {
+  const total = await machine.type(MEMORY);
+  typed('guest# ', MEMORY, total);
+  const states = await machine.type(BLOCKS);
+  typed('guest# ', BLOCKS, states);
+  return { total: memTotalIn(total), online: onlineIn(states) };
+}
+
+async function showMonitor(machine, command) {
+  const answer = await machine.ask(command);
+  typed('(tsvmm) ', command, answer);
+  return answer;
+}
+
+/** Slots of the device that KVM has, and what all slots cost, now and as one static slot. */
+async function showSlots(machine) {
+  const answer = await showMonitor(machine, 'info memslots');
+  return {
+    count: [...answer.matchAll(/ vm0$/gm)].length,
+    staticCost: numberIn(answer, /static slot per region: .*\((\d+) bytes\)/, 'static cost'),
+  };
+}
+
+async function boot(machine, { version }) {
+  heading('Start a guest that may grow by 1 TiB');
+  if (process.env.TSVMM_NESTED === '1') explain("('host' is the nested machine from here on.)");
+  explain('This starts it, with 1 GiB of boot memory and nothing of the device plugged:');
+  typed('$ ', 'tsvmm run --kernel vmlinuz --initrd initrd --append console=ttyS0 ... \\');
+  typed('      ', '--virtio-mem size=1T,dynamic-memslots=on');
+  await step(`booting Linux ${version}`, machine.boot(KERNEL_WORDS));
+  explain(
+    'The guest has its boot memory, less what its kernel keeps for itself. Linux counts memory\n' +
+      'in blocks of 128 MiB: 8 of them are online.',
+  );
+  const guest = await showGuest(machine);
+  check(guest.total < GIB && guest.online === 8, 'the guest does not have just its boot memory');
+  explain('KVM knows of no slot for the device, so it has set up no tables for it:');
+  const slots = await showSlots(machine);
+  check(slots.count === 0, 'KVM has a slot for a device with nothing plugged');
+  return { ...guest, ...slots };
+}
+
+/** Requests a size; resolves when it is plugged and the guest uses it. */
+async function resize(machine, gib, expected) {
+  const answer = await showMonitor(machine, `qom-set vm0 requested-size ${gib}G`);
+  check(answer === '', 'the monitor refuses the size');
+  const until = (ask, accept) => machine.askUntil(ask, accept);
+  const settled = async () => {
+    const isPlugged = (text) => pluggedIn(text) === gib * GIB;
+    await until(() => machine.ask('info memory-devices'), isPlugged);
+    await until(
+      () => machine.type(MEMORY),
+      (text) => memTotalIn(text) === expected.total,
+    );
+    await until(
+      () => machine.type(BLOCKS),
+      (text) => onlineIn(text) === expected.online,
+    );
+  };
+  await step(`the guest goes to ${gib} GiB of the device`, settled());
+}
+
+async function visit(machine, gib, before) {
+  const expected = { total: before.total + gib * GIB, online: before.online + gib * 8 };
+  await resize(machine, gib, expected);
+  explain('The monitor and the guest agree:');
+  const devices = await showMonitor(machine, 'info memory-devices');
+  check(pluggedIn(devices) === gib * GIB, `the device has not plugged ${gib} GiB`);
+  const guest = await showGuest(machine);
+  check(guest.total === expected.total, `the guest does not count ${gib} GiB more`);
+  check(guest.online === expected.online, `the guest has not ${gib * 8} more blocks online`);
+}
+
+function showCost(before, now, staticCost, plugged) {
+  const taken = now - before;
+  explain('What the host has paid so far, most of it for tables in KVM:');
+  typed('host# ', 'grep VmallocUsed /proc/meminfo');
+  typed('', `before the machine  ${before / 1024} kB`);
+  typed('', `with ${plugged} plugged  ${now / 1024} kB: ${size(taken)} more`);
+  explain(
+    `With dynamic-memslots=off, one slot for the whole device costs ${size(staticCost)} of tables\n` +
+      'before the guest has a byte of it.',
+  );
+  check(taken < staticCost / 5, `KVM has taken ${size(taken)}, which is not little`);
+}
+
+export async function runTour(machine, guest) {
+  const vmallocBefore = hostVmalloc();
+  const before = await boot(machine, guest);
+
+  heading('Grow to 4 GiB');
+  explain('One command in the monitor; the guest plugs block after block and uses them:');
+  await visit(machine, 4, before);
+  explain('Slots of 1 GiB have appeared where something is plugged:');
+  const grown = await showSlots(machine);
+  check(grown.count === 4, `4 GiB are in ${grown.count} slots`);
+  showCost(vmallocBefore, hostVmalloc(), grown.staticCost, '4 GiB');
+
+  heading('Shrink to 1 GiB');
+  explain('The guest moves its data together and gives the rest back, to the host as well:');
+  await visit(machine, 1, before);
+  const shrunk = await showSlots(machine);
+  check(shrunk.count >= 1 && shrunk.count <= 4, 'the slots do not fit what is plugged');
+
+  heading('Power off');
+  typed('guest# ', 'poweroff -f');
+  const status = await step('waiting for the machine', machine.end('poweroff -f'));
+  check(status === 0, `tsvmm ends with ${status}`);
+  explain("All of the above was checked. 'scripts/demo --shell' leaves you in the guest.");
+}
