@@ -1,5 +1,6 @@
 import { HostError } from '../errors.ts';
 import { addon, type NativeEventFd } from '../kvm/addon.ts';
+import { log } from '../log.ts';
 import { plainMemory } from '../memory/backing/anonymous.ts';
 import { plainSpec, reservesOnMap, type BackingSpec } from '../memory/backing/spec.ts';
 import type { Backing } from '../memory/backing.ts';
@@ -135,6 +136,7 @@ export class MemoryBackends {
       const reserved = byMap || (spec.reserve ?? isReservedFile(spec));
       this.#add({ id: spec.id, spec, backing, reserved, user: undefined });
       if (reserved && !byMap) await backing.secure(0, backing.size);
+      if (!reserved && !spec.prealloc && config.memdev === spec.id) warnOfHoles(spec, backing);
       if (spec.prealloc) await backing.populate(0, backing.size);
     }
   }
@@ -144,6 +146,17 @@ export class MemoryBackends {
     backend.backing.mapping.watchFaults(this.#lost);
     return backend;
   }
+}
+
+/**
+ * A guest that touches memory which the host cannot give hangs where KVM takes page faults
+ * asynchronously: the vCPU tries for ever, and KVM_RUN does not return.
+ */
+function warnOfHoles(spec: BackingSpec, backing: Backing): void {
+  if (spec.type === 'ram' || (spec.type === 'memfd' && backing.pageSize === PAGE_SIZE)) return;
+  if (!backing.populateCanFail) return;
+  const message = 'boot memory is not set aside: if the host runs out of it, the guest may hang';
+  log('memory').warn({ id: spec.id, reserve: spec.reserve }, message);
 }
 
 /** Boot memory on a file must not meet a full file system half-way; other kinds run out as a host does. */

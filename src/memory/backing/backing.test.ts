@@ -174,21 +174,22 @@ describe('a file with content', () => {
 });
 
 describe('setting memory aside', () => {
-  it('takes blocks of a shared file when they are handed out', async () => {
-    const path = join(folder, 'secured');
-    const backing = open(fileSpec(path, { share: true }));
-    expect(statSync(path).blocks).toBe(0);
-    await backing.secure(MIB, MIB);
-    expect(statSync(path).blocks * 512).toBeGreaterThanOrEqual(MIB);
-    await backing.discard(MIB, MIB);
-    expect(statSync(path).blocks).toBe(0);
-  });
+  it.each([undefined, false])(
+    'takes blocks of a shared file when they are handed out, reserve=%s',
+    async (reserve) => {
+      const path = join(folder, `secured-${String(reserve)}`);
+      const backing = open(fileSpec(path, { share: true, reserve }));
+      expect(statSync(path).blocks).toBe(0);
+      await backing.secure(MIB, MIB);
+      expect(statSync(path).blocks * 512).toBeGreaterThanOrEqual(MIB);
+      await backing.discard(MIB, MIB);
+      expect(statSync(path).blocks).toBe(0);
+    },
+  );
 
-  it('is not done where nothing but the host itself can run out, or nobody wants it', () => {
+  it('is not done where nothing but the host itself can run out', () => {
     expect(open(ramSpec()).secure(0, MIB)).toBeUndefined();
     expect(open(memfdSpec()).secure(0, MIB)).toBeUndefined();
-    const unwanted = fileSpec(shm, { share: true, reserve: false });
-    expect(open(unwanted).secure(0, MIB)).toBeUndefined();
   });
 });
 

@@ -105,11 +105,8 @@ function securer(
   file: PlacedFile,
   mapping: NativeMapping,
 ): BackingParts['secure'] {
-  if (spec.reserve === false) return undefined;
   const { fd, offset: start, pageSize } = file;
-  if (spec.type === 'memfd' && pageSize === PAGE_SIZE && spec.reserve === undefined) {
-    return undefined;
-  }
+  if (spec.type === 'memfd' && pageSize === PAGE_SIZE && spec.reserve !== true) return undefined;
   // Pages of a private mapping are the process's own: those of the file would come on top.
   if (!spec.share) {
     return (offset, length) => mapping.populate(offset, length, spec.preallocThreads);
