@@ -1,6 +1,8 @@
 import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { guestPath } from '../harness/guests.ts';
 import { hex, paused, plugSome, resident, scene } from '../harness/protection-scene.ts';
+import { bootAgent, startTsvmm } from '../harness/test-vm.ts';
 
 const MAX_MAP_COUNT = '/proc/sys/vm/max_map_count';
 
@@ -54,5 +56,53 @@ describe.skipIf(!mayLowerLimits())('when mappings run out', () => {
     await plugSome(it);
     vm.process.write(`peek 8 ${addr + block}\n`);
     expect(await paused(monitor)).toContain(`read of ${hex(addr + block)} `);
+  });
+});
+
+/** A machine that is only ours: nobody else suffers from what it is set to. */
+const isOurs = process.env['TSVMM_NESTED'] === '1';
+
+describe.skipIf(!isOurs || !mayLowerLimits())('on a host that gives less than it promised', () => {
+  it('mappings that the kernel refuses are no loss to the guest', async () => {
+    const it = await scene('dynamic-memslots=on,protect-unplugged=on');
+    const { vm, monitor, addr, block } = it;
+    const inUse = readFileSync(`/proc/${vm.pid}/maps`, 'utf8').split('\n').length;
+    await withFewMappings(inUse + 150, async () => {
+      for (let batch = 0; batch < 4; batch++) {
+        const at = addr + batch * 128 * block;
+        const answer = await vm.agent.ok(`batch 0 ${at} 1 64 ${2 * block}`);
+        expect(answer).toContain('ack=64 ');
+        await vm.agent.ok(`fill ${at + 126 * block} ${block} 3`);
+        await vm.agent.ok(`check ${at + 126 * block} ${block} 3`);
+      }
+      const told = await monitor.value('info memory-devices -v', 'unprotected-blocks');
+      expect(Number(told)).toBeGreaterThan(0);
+      // Out of the middle: one range becomes two.
+      expect(await vm.agent.ok(`unplug ${addr + 128 * block} 1`)).toBe('ack');
+    });
+    expect(await vm.agent.ok('unplug-all')).toBe('ack');
+    expect(await monitor.value('info memory-devices -v', 'unprotected-blocks')).toBe('0');
+    expect(resident(vm)).toBe(0);
+  });
+
+  it('where memory must be committed, only what was plugged is', async () => {
+    const path = '/proc/sys/vm/overcommit_memory';
+    const before = readFileSync(path, 'utf8');
+    writeFileSync(path, '2');
+    try {
+      const vm = await bootAgent({
+        virtioMem: ['size=1T,requested-size=64M,dynamic-memslots=on'],
+      });
+      const { addr, block } = await vm.agent.initMem();
+      expect(await vm.agent.ok(`plug ${addr} 4`)).toBe('ack');
+      await vm.agent.ok(`fill ${addr} ${4 * block} 3`);
+      await vm.agent.ok(`check ${addr} ${4 * block} 3`);
+      const open = ['run', '--kernel', guestPath('hello'), '--serial', 'none'];
+      const refused = startTsvmm([...open, '--virtio-mem', 'size=1T']);
+      expect((await refused.exited).code).toBe(1);
+      expect(refused.stderr.transcript).toContain('cannot reserve');
+    } finally {
+      writeFileSync(path, before);
+    }
   });
 });

@@ -53,3 +53,17 @@ export const PLACES: Readonly<Record<string, (scene: Scene) => number>> = {
   'plugged once': ({ addr, block }) => addr + block,
   'the first half of it plugged': ({ addr, block }) => addr + block - 4,
 };
+
+/** Sends a command to the agent. @returns what it answers, or how the machine stands still */
+export async function outcome({ vm, monitor }: Scene, command: string): Promise<string> {
+  let told = '';
+  vm.agent.ask(command).then(
+    (answer) => (told = answer),
+    () => undefined,
+  );
+  while (told === '') {
+    const status = await monitor.command('info status');
+    if (status.includes('paused')) told = status;
+  }
+  return told;
+}
