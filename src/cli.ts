@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError, Option } from 'commander';
 import type { CtlOptions } from './cli/ctl.ts';
+import type { PlanOptions } from './cli/plan.ts';
 import type { RunOptions } from './cli/run.ts';
 import { ConfigError, EXIT_CODE, exitCodeOf, messageOf } from './errors.ts';
 import { LOG_LEVELS } from './log.ts';
@@ -65,9 +66,9 @@ On a shared terminal, Ctrl-A C switches between the console and the monitor, Ctr
 Exit codes: 0 the guest powered off, or quit; 1 the host or tsvmm failed; 2 bad usage;
 3 the guest cannot go on.`;
 
-function runCommand(): Command {
-  return new Command('run')
-    .description('start a virtual machine')
+/** `plan` takes the options of `run`, so that one line serves both. */
+function withRunOptions(command: Command): Command {
+  return command
     .option('--kernel <file>', 'bzImage, or an ELF file with a PVH entry (vmlinux); required')
     .option('--initrd <file>', 'initial RAM disk')
     .option('--append <text>', 'kernel command line', '')
@@ -96,16 +97,38 @@ function runCommand(): Command {
       'when the guest touches protected memory: stop, reset or kill',
       'stop',
     )
+    .option('--name <text>', "the machine's name, for the monitor (default: tsvmm)")
+    .option('--uuid <uuid>', "the machine's UUID, for the monitor")
     .addOption(
       new Option('--log-level <level>', 'what to log on stderr')
         .choices([...LOG_LEVELS])
         .default('info'),
-    )
+    );
+}
+
+function runCommand(): Command {
+  return withRunOptions(new Command('run'))
+    .description('start a virtual machine')
     .addHelpText('after', VIRTIO_MEM_HELP)
     .action(async (options: RunOptions, command: Command) => {
       refuseArguments(command);
       const { run } = await import('./cli/run.ts');
       process.exitCode = await run(options);
+    });
+}
+
+function planCommand(): Command {
+  return withRunOptions(new Command('plan'))
+    .description('say what a machine would be on this host, and what it would cost; makes none')
+    .option('--json', 'write JSON')
+    .addHelpText(
+      'after',
+      '\nTakes the options of run (run --help explains them); --kernel may be left out, and what says\nnothing of memory changes nothing.',
+    )
+    .action(async (options: PlanOptions, command: Command) => {
+      refuseArguments(command);
+      const { plan } = await import('./cli/plan.ts');
+      await plan(options);
     });
 }
 
@@ -164,6 +187,7 @@ async function main(): Promise<void> {
     .description('A virtual machine monitor for guests whose memory grows and shrinks.')
     .version(version(), '--version', 'print the version')
     .addCommand(runCommand())
+    .addCommand(planCommand())
     .addCommand(ctlCommand())
     .addCommand(doctorCommand())
     .exitOverride()

@@ -3,7 +3,7 @@ import { ConfigError, EXIT_CODE, exitCodeOf, GuestError, messageOf } from '../er
 import { addon } from '../kvm/addon.ts';
 import { isLogLevel, setLogLevel } from '../log.ts';
 import type { MachineConfig } from '../machine/config/machine-config.ts';
-import { parseViolationAction } from '../machine/config/violation-option.ts';
+import { parseIdentity } from '../machine/config/identity-option.ts';
 import { ControlView } from '../machine/control-view.ts';
 import { Machine, type MachineEnd } from '../machine/machine.ts';
 import { Monitor } from '../monitor/monitor.ts';
@@ -16,25 +16,18 @@ import {
   type SerialTarget,
 } from '../terminal/target.ts';
 import { UnixListener } from '../terminal/unix-listener.ts';
+import { vmOptions, type MachineOptions } from './machine-options.ts';
 import type { QmpEnds } from './qmp.ts';
 
 /** The options of `tsvmm run` as commander gives them. */
-export interface RunOptions {
-  readonly kernel?: string;
-  readonly initrd?: string;
-  readonly append: string;
-  readonly memory?: string;
-  readonly memoryBackend: readonly string[];
-  readonly cpus: string;
-  readonly numa: readonly string[];
-  readonly virtioMem: readonly string[];
+export interface RunOptions extends MachineOptions {
   readonly serial: string;
   readonly monitor?: string;
   readonly qmp: readonly string[];
   readonly qmpEventInterval: string;
-  readonly reboot: boolean;
-  readonly onViolation: string;
   readonly logLevel: string;
+  readonly name?: string;
+  readonly uuid?: string;
 }
 
 interface Targets {
@@ -58,19 +51,9 @@ function requireKernel(kernel: string | undefined): string {
 }
 
 function parseConfig(options: RunOptions, targets: Targets): Promise<MachineConfig> {
-  return machineConfig({
-    kernel: requireKernel(options.kernel),
-    initrd: options.initrd,
-    append: options.append,
-    memory: options.memory,
-    memoryBackends: options.memoryBackend,
-    cpus: options.cpus,
-    numa: options.numa,
-    virtioMem: options.virtioMem,
-    serial: targets.serial.kind !== 'none',
-    reboot: options.reboot,
-    onViolation: parseViolationAction(options.onViolation),
-  });
+  const kernel = requireKernel(options.kernel);
+  const serial = targets.serial.kind !== 'none';
+  return machineConfig({ ...vmOptions({ ...options, kernel }), serial });
 }
 
 /** Everything that must be closed, last in first out, whatever happens. */
@@ -163,6 +146,7 @@ async function openQmp(options: RunOptions, cleanup: Cleanup): Promise<QmpEnds |
 async function runMachine(options: RunOptions, cleanup: Cleanup): Promise<number> {
   const targets = parseTargets(options);
   const config = await parseConfig(options, targets);
+  const identity = parseIdentity(options.name, options.uuid);
   let quit = (): void => undefined;
   const ends = await openEnds(targets, cleanup, () => quit());
   const qmp = await openQmp(options, cleanup);
@@ -170,7 +154,7 @@ async function runMachine(options: RunOptions, cleanup: Cleanup): Promise<number
   cleanup.add(() => machine.close());
   quit = () => machine.quit();
   handleSignals(() => machine.quit('signal'), cleanup);
-  const control = new ControlView(machine);
+  const control = new ControlView(machine, identity);
   qmp?.serve(control, machine.events);
   const monitor = new Monitor(control);
   cleanup.add(() => monitor.close());

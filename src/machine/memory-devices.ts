@@ -33,6 +33,11 @@ export interface MemoryDeviceContext {
   readonly backends: MemoryBackends;
 }
 
+/** What of a backend decides how a device may be cut. */
+export interface BackendFacts {
+  get(id: string): { readonly backing: Pick<Backing, 'pageSize' | 'sharedZeropage'> };
+}
+
 export interface PlacementContext {
   /** Boot memory, in bytes: device memory starts above it. */
   readonly ramSize: number;
@@ -40,7 +45,7 @@ export interface PlacementContext {
   readonly addressLimit: number;
   /** NUMA nodes of the machine: 0 when it has none. */
   readonly nodeCount: number;
-  readonly backends: MemoryBackends;
+  readonly backends: BackendFacts;
 }
 
 /** What memory made for a device without a backend can do. */
@@ -102,31 +107,41 @@ function checkPlace(
   throw new ConfigError('MEMORY_OVERLAP', message);
 }
 
+/** How large each device's windows are, in bytes. @param available  memslots for all of them */
+export function windowSizes(
+  placed: readonly VirtioMemProperties[],
+  available: number,
+): readonly number[] {
+  const statics = placed.filter((it) => !it.dynamicMemslots).length;
+  const dynamics = placed.length - statics;
+  const share = Math.floor((available - statics) / Math.max(1, dynamics));
+  return placed.map(({ memslotSize, size, blockSize, dynamicMemslots }) => {
+    return memslotSize ?? chooseWindowSize(size, blockSize, dynamicMemslots ? share : 1);
+  });
+}
+
 /** Makes the devices; their memory belongs to the backends. @throws ConfigError, HostError */
 export function createMemoryDevices(
   placed: readonly VirtioMemProperties[],
   context: MemoryDeviceContext,
 ): readonly MemoryDevice[] {
-  const statics = placed.filter((it) => !it.dynamicMemslots).length;
-  const dynamics = placed.length - statics;
   const budget = placed.some((it) => it.protectUnplugged)
     ? new MappingBudget(spareMappings())
     : undefined;
-  const share = Math.floor((context.table.available - statics) / Math.max(1, dynamics));
-  return placed.map((properties) => {
-    const limit = properties.dynamicMemslots ? share : 1;
-    return createMemoryDevice(properties, limit, { ...context, budget });
+  const sizes = windowSizes(placed, context.table.available);
+  return placed.map((properties, at) => {
+    const windowSize = sizes[at] ?? properties.size;
+    return createMemoryDevice(properties, windowSize, { ...context, budget });
   });
 }
 
 function createMemoryDevice(
   properties: VirtioMemProperties,
-  limit: number,
+  windowSize: number,
   context: MemoryDeviceContext & { readonly budget: MappingBudget | undefined },
 ): MemoryDevice {
   const { id, size, blockSize, memaddr, memdev } = properties;
   const { backends } = context;
-  const windowSize = properties.memslotSize ?? chooseWindowSize(size, blockSize, limit);
   context.table.promise(Math.ceil(size / windowSize), id);
   const access = properties.protectUnplugged ? 'none' : 'read-write';
   const backend =

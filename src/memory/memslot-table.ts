@@ -39,6 +39,11 @@ export interface Memslot {
 /** Slots kept for the machine itself: boot memory and what may come later. */
 const MACHINE_RESERVE = 8;
 
+/** How many of a KVM's memslots devices may have in all. */
+export function deviceSlots(capacity: number): number {
+  return Math.max(0, capacity - MACHINE_RESERVE);
+}
+
 /**
  * The machine's memslots: who has which id, and how many are left. Ids are handed out as slots
  * become active and reused lowest first, since KVM's own tables grow with the highest id.
@@ -60,7 +65,7 @@ export class MemslotTable {
 
   /** How many slots may still be promised to devices. */
   get available(): number {
-    return Math.max(0, this.capacity - MACHINE_RESERVE - this.#promised);
+    return Math.max(0, deviceSlots(this.capacity) - this.#promised);
   }
 
   /** Slots that KVM has now. */

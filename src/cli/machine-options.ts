@@ -1,0 +1,26 @@
+import type { VmOptions } from '../api/options.ts';
+import { parseViolationAction } from '../machine/config/violation-option.ts';
+
+/** The options of `run` that say what the machine is, as commander gives them. */
+export interface MachineOptions {
+  readonly kernel?: string;
+  readonly initrd?: string;
+  readonly append: string;
+  readonly memory?: string;
+  readonly memoryBackend: readonly string[];
+  readonly cpus: string;
+  readonly numa: readonly string[];
+  readonly virtioMem: readonly string[];
+  readonly reboot: boolean;
+  readonly onViolation: string;
+}
+
+/** @throws ConfigError */
+export function vmOptions(options: MachineOptions & { readonly kernel: string }): VmOptions {
+  const { kernel, initrd, append, memory, cpus, numa, virtioMem, reboot } = options;
+  return {
+    ...{ kernel, initrd, append, memory, cpus, numa, virtioMem, reboot },
+    memoryBackends: options.memoryBackend,
+    onViolation: parseViolationAction(options.onViolation),
+  };
+}

@@ -1,0 +1,61 @@
+import { machineConfig } from '../api/options.ts';
+import { planMachine, type Plan, type PlannedDevice } from '../machine/plan.ts';
+import { formatSize, GIB, hex, MIB } from '../units.ts';
+import { vmOptions, type MachineOptions } from './machine-options.ts';
+
+export interface PlanOptions extends MachineOptions {
+  readonly json?: true;
+}
+
+/** Rounded: nobody needs a cost to the byte. */
+function cost(bytes: number): string {
+  if (bytes >= GIB) return `${(bytes / GIB).toFixed(2)} GiB`;
+  return `${(bytes / MIB).toFixed(2)} MiB`;
+}
+
+function slots({ id, dynamicMemslots, memslots, memslotSize }: PlannedDevice): string {
+  if (!dynamicMemslots) return `  ${id}: 1, always there`;
+  return `  ${id}: up to ${memslots} of ${formatSize(memslotSize)}, as memory is plugged`;
+}
+
+function render(plan: Plan): readonly string[] {
+  const { host, regions, end, devices, metadata, warnings, guestOptions } = plan;
+  const limit = 2 ** host.addressBits;
+  const width = hex(limit).length;
+  const lines = [
+    `KVM of this host: ${host.kvm}; ${host.memslots} memslots; guests have ${host.addressBits} address bits`,
+    'Guest-physical memory:',
+    ...regions.map(({ name, gpa, size }) => {
+      const to = hex(gpa + size - 1).padEnd(width);
+      return `  ${hex(gpa).padStart(width)} - ${to}  ${name}, ${formatSize(size)}`;
+    }),
+    `  it ends at ${hex(end)}, ${formatSize(limit - end)} below the limit ${hex(limit)}`,
+    'Memslots:',
+    `  RAM: ${regions.length - devices.length}, always there`,
+    ...devices.map(slots),
+    "KVM's metadata, of host memory:",
+    `  at the start: ${cost(metadata.atStart)}`,
+    `  with everything plugged: ${cost(metadata.allPlugged)}`,
+  ];
+  for (const { id, dynamicMemslots, staticMetadata, metadataPerGib } of devices) {
+    const choice = dynamicMemslots ? 'saved at the start' : 'dynamic-memslots=on would save it';
+    const per = cost(metadataPerGib);
+    lines.push(`  ${id}: ${cost(staticMetadata)} in all (${choice}), ${per} for each GiB`);
+  }
+  if (devices.length > 0) lines.push('Memory that a Linux guest needs to add all of a device:');
+  for (const { id, guestMemmap } of devices) {
+    lines.push(`  ${id}: ${cost(guestMemmap)} (64 B for each page of 4 KiB)`);
+  }
+  for (const warning of warnings) lines.push(`Warning: ${warning}`);
+  if (guestOptions !== '') lines.push(`Command line of a Linux guest: ${guestOptions}`);
+  return lines;
+}
+
+/** Says what a machine would be and cost on this host, and makes none. */
+export async function plan(options: PlanOptions): Promise<void> {
+  const config = await machineConfig(vmOptions({ ...options, kernel: options.kernel ?? 'none' }));
+  const planned = await planMachine(config);
+  const text =
+    options.json === true ? JSON.stringify(planned, undefined, 2) : render(planned).join('\n');
+  process.stdout.write(`${text}\n`);
+}

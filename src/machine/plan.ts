@@ -1,0 +1,176 @@
+import { CAPABILITY } from '../kvm/capabilities.ts';
+import { KvmSystem } from '../kvm/system.ts';
+import { ramRanges } from '../memory/layout.ts';
+import { memslotMetadataBytes, type MetadataModel } from '../memory/memslot-cost.ts';
+import { deviceSlots } from '../memory/memslot-table.ts';
+import type { BackingSpec } from '../memory/backing/spec.ts';
+import { HostError } from '../errors.ts';
+import { formatSize, GIB, PAGE_SIZE } from '../units.ts';
+import type { MachineConfig } from './config/machine-config.ts';
+import { physicalAddressBits } from './cpuid.ts';
+import { describeModel, inspectHostKvm } from './host-kvm.ts';
+import { placeMemoryDevices, windowSizes, type BackendFacts } from './memory-devices.ts';
+
+/** What Linux keeps of every page that it has (struct page), in bytes. */
+const MEMMAP_BYTES = 64;
+/** More movable memory for each byte that is not gets a guest into trouble. */
+const MOVABLE_RATIO = 3;
+
+export interface PlannedRegion {
+  readonly name: string;
+  readonly gpa: number;
+  readonly size: number;
+}
+
+/** A memory device as it would be; sizes in bytes. */
+export interface PlannedDevice {
+  readonly id: string;
+  readonly memaddr: number;
+  readonly size: number;
+  readonly requestedSize: number;
+  readonly blockSize: number;
+  readonly dynamicMemslots: boolean;
+  readonly memslotSize: number;
+  /** With everything plugged. */
+  readonly memslots: number;
+  /** What KVM takes for its memslots: as one slot that is always there, and for each plugged GiB. */
+  readonly staticMetadata: number;
+  readonly metadataPerGib: number;
+  /** What a Linux guest takes from other memory to add all of it. */
+  readonly guestMemmap: number;
+}
+
+/** What a machine would be on this host, before it is made. */
+export interface Plan {
+  readonly host: {
+    readonly kvm: string;
+    readonly memslots: number;
+    readonly addressBits: number;
+  };
+  readonly regions: readonly PlannedRegion[];
+  /** Exclusive. */
+  readonly end: number;
+  readonly devices: readonly PlannedDevice[];
+  readonly metadata: {
+    readonly atStart: number;
+    readonly allPlugged: number;
+  };
+  readonly warnings: readonly string[];
+  /** For the command line of a Linux guest. */
+  readonly guestOptions: string;
+}
+
+/** What this host's KVM can do. @throws HostError, KvmError when there is none */
+function lookAtKvm(): { memslots: number; addressBits: number; model: MetadataModel } {
+  const kvm = KvmSystem.open();
+  try {
+    return {
+      memslots: kvm.checkExtension(CAPABILITY.NR_MEMSLOTS),
+      addressBits: physicalAddressBits(kvm.supportedCpuid()),
+      model: {
+        tdpMmu: inspectHostKvm().tdpMmu,
+        smm: kvm.checkExtension(CAPABILITY.X86_SMM) > 0,
+      },
+    };
+  } finally {
+    kvm.close();
+  }
+}
+
+/** Backends that are not opened: a plan takes no memory. */
+async function factsOf(specs: readonly BackingSpec[]): Promise<BackendFacts> {
+  if (specs.length === 0) return { get: noBackend };
+  const { inspectPath } = await import('../memory/backing/file-facts.ts');
+  const pageSize = (spec: BackingSpec): number => {
+    if (spec.type === 'memfd' && spec.hugePageSize > 0) return spec.hugePageSize;
+    return spec.type === 'file' ? inspectPath(spec.path).pageSize : PAGE_SIZE;
+  };
+  return {
+    get: (id) => {
+      const spec = specs.find((it) => it.id === id);
+      if (spec === undefined) return noBackend(id);
+      const sharedZeropage = spec.type === 'ram' && !spec.share;
+      return { backing: { pageSize: pageSize(spec), sharedZeropage } };
+    },
+  };
+}
+
+function noBackend(id: string): never {
+  throw new HostError('NO_BACKEND', `there is no memory backend ${id}`);
+}
+
+/**
+ * Places everything as a machine would, and adds up what it costs.
+ *
+ * @throws (rejects with) ConfigError for what cannot be, with the arithmetic; HostError without KVM
+ */
+export async function planMachine(config: MachineConfig): Promise<Plan> {
+  const { memslots, addressBits, model } = lookAtKvm();
+  const placed = placeMemoryDevices(config.virtioMem, {
+    ramSize: config.memorySize,
+    addressLimit: 2 ** addressBits,
+    nodeCount: config.numa?.nodes.length ?? 0,
+    backends: await factsOf(config.memoryBackends),
+  });
+  const windows = windowSizes(placed, deviceSlots(memslots));
+  const cost = (bytes: number): number => memslotMetadataBytes(bytes, model);
+  const devices = placed.map((properties, at): PlannedDevice => {
+    const { id, memaddr, size, requestedSize, blockSize } = properties;
+    const memslotSize = windows[at] ?? size;
+    return {
+      ...{ id, memaddr, size, requestedSize, blockSize },
+      // One slot for all of it is there always, whatever was asked for.
+      dynamicMemslots: properties.dynamicMemslots && memslotSize < size,
+      memslotSize,
+      memslots: Math.ceil(size / memslotSize),
+      staticMetadata: cost(size),
+      metadataPerGib: cost(GIB),
+      guestMemmap: (size / PAGE_SIZE) * MEMMAP_BYTES,
+    };
+  });
+  const ram = ramRanges(config.memorySize);
+  const regions = [
+    ...ram.map(({ gpa, size }) => ({ name: 'RAM', gpa, size })),
+    ...devices.map(({ id, memaddr, size }) => ({ name: id, gpa: memaddr, size })),
+  ].sort((a, b) => a.gpa - b.gpa);
+  const sum = (sizes: readonly number[]): number => sizes.reduce((all, it) => all + it, 0);
+  const ramCost = sum(ram.map(({ size }) => cost(size)));
+  const always = devices.filter((it) => !it.dynamicMemslots).map((it) => it.staticMetadata);
+  const allPlugged = ramCost + sum(devices.map((it) => it.staticMetadata));
+  return {
+    host: { kvm: describeModel(model), memslots, addressBits },
+    regions,
+    end: Math.max(...regions.map(({ gpa, size }) => gpa + size)),
+    devices,
+    metadata: { atStart: ramCost + sum(always), allPlugged },
+    ...advise(config.memorySize, devices),
+  };
+}
+
+/** What a Linux guest of this shape will run into. */
+function advise(
+  bootMemory: number,
+  devices: readonly PlannedDevice[],
+): Pick<Plan, 'warnings' | 'guestOptions'> {
+  const total = devices.reduce((all, { size }) => all + size, 0);
+  if (total === 0) return { warnings: [], guestOptions: '' };
+  const warnings: string[] = [];
+  const memmap = (total / PAGE_SIZE) * MEMMAP_BYTES;
+  const boot = formatSize(bootMemory);
+  if (2 * memmap > bootMemory) {
+    const need = `${formatSize(memmap)} (${MEMMAP_BYTES} B for each of ${total / PAGE_SIZE} pages)`;
+    warnings.push(
+      `to add all ${formatSize(total)} the guest needs ${need} of other memory, and boots with ${boot}: give it more with --memory, or let a part of what it adds be kernel memory`,
+    );
+  }
+  const ratio = total / bootMemory;
+  if (ratio <= MOVABLE_RATIO) {
+    return { warnings, guestOptions: 'memhp_default_state=online_movable' };
+  }
+  warnings.push(
+    `all of it movable would be ${ratio.toFixed(1)} times boot memory (${formatSize(total)} to ${boot}), past the ${MOVABLE_RATIO} that are safe: the kernel could run out of memory that it can use itself`,
+  );
+  const policy = 'memory_hotplug.online_policy=auto-movable';
+  const limit = `memory_hotplug.auto_movable_ratio=${MOVABLE_RATIO * 100 + 1}`;
+  return { warnings, guestOptions: `memhp_default_state=online ${policy} ${limit}` };
+}
