@@ -20,6 +20,17 @@ export interface Log {
 
 let threshold: number = LOG_LEVELS.indexOf('info');
 let root: Pino.Logger | undefined;
+/** Where it goes: a file descriptor. */
+let target = 2;
+/** Counts changes of the target: loggers made before are made anew. */
+let generation = 0;
+
+/** Sends what is logged from now on to an open file, the caller's to close after the next call. */
+export function setLogTarget(fd: number): void {
+  target = fd;
+  root = undefined;
+  generation += 1;
+}
 
 /** Drops what is below `level` from now on. */
 export function setLogLevel(level: LogLevel): void {
@@ -28,21 +39,22 @@ export function setLogLevel(level: LogLevel): void {
 }
 
 /**
- * The root logger. It writes to stderr, never among the guest's output, and synchronously, so that
- * a crash loses nothing. Loaded with the first line, since pino is a third of a quiet start-up.
+ * The root logger. It writes to stderr or a file, never among the guest's output, and synchronously,
+ * so that a crash loses nothing. Loaded with the first line, since pino is a third of a quiet
+ * start-up.
  */
 function rootLogger(): Pino.Logger {
   if (root !== undefined) return root;
   const require = createRequire(import.meta.url);
   const { pino } = require('pino') as typeof Pino;
   const options = { level: LOG_LEVELS[threshold] ?? 'info', base: null };
-  if (process.stderr.isTTY) {
+  if (target === 2 && process.stderr.isTTY) {
     const pretty = require('pino-pretty') as typeof Pretty;
     const ignore = 'component';
     const messageFormat = '{component}: {msg}';
     root = pino(options, pretty({ destination: 2, sync: true, ignore, messageFormat }));
   } else {
-    root = pino(options, pino.destination({ fd: 2, sync: true }));
+    root = pino(options, pino.destination({ fd: target, sync: true }));
   }
   return root;
 }
@@ -50,10 +62,13 @@ function rootLogger(): Pino.Logger {
 /** One logger per component: `log('virtio-mem').warn({ id }, 'plug refused')`. */
 export function log(component: string): Log {
   let child: Pino.Logger | undefined;
+  let madeIn = 0;
   const at = (level: 'error' | 'warn' | 'info' | 'debug') => {
     const rank = LOG_LEVELS.indexOf(level);
     return (fields: object, message: string) => {
       if (rank > threshold) return;
+      if (madeIn !== generation) child = undefined;
+      madeIn = generation;
       child ??= rootLogger().child({ component }, { level: 'trace' });
       child[level](fields, message);
     };

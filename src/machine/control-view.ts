@@ -16,6 +16,7 @@ import type {
   PciFunctionInfo,
   PropertyValue,
 } from './control.ts';
+import { NO_IDENTITY, type MachineIdentity } from './config/identity-option.ts';
 import type { MachineInspection } from './inspect/inspection.ts';
 import { describeModel } from './host-kvm.ts';
 import type { Machine } from './machine.ts';
@@ -29,12 +30,14 @@ const BAR_KINDS = { io: 'io', memory32: 'mem32', memory64: 'mem64' } as const;
 /** A machine as monitors see and drive it. */
 export class ControlView implements MachineControl {
   readonly name: string;
+  readonly uuid: string;
   readonly version = version();
   readonly #machine: Machine;
 
-  constructor(machine: Machine, name = 'tsvmm') {
+  constructor(machine: Machine, identity: MachineIdentity = NO_IDENTITY) {
     this.#machine = machine;
-    this.name = name;
+    this.name = identity.name;
+    this.uuid = identity.uuid;
   }
 
   status(): MachineStatus {

@@ -159,6 +159,8 @@ export interface AddressSpaceInfo {
 export interface MachineControl {
   /** What the guest is called on this host. */
   readonly name: string;
+  /** In lower case; all zeros when it has none. */
+  readonly uuid: string;
   /** Version of tsvmm, as `0.1.0`. */
   readonly version: string;
 

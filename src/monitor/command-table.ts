@@ -18,10 +18,10 @@ import { infoQomTree } from './commands/info-qom-tree.ts';
 import { infoQtree } from './commands/info-qtree.ts';
 import { infoRegisters } from './commands/info-registers.ts';
 import { infoStats } from './commands/info-stats.ts';
-import { infoName, infoStatus, infoVersion } from './commands/info-status.ts';
+import { infoName, infoStatus, infoUuid, infoVersion } from './commands/info-status.ts';
 import { infoVirtio, infoVirtioQueueStatus, infoVirtioStatus } from './commands/info-virtio.ts';
 import { info } from './commands/info.ts';
-import { logCommand } from './commands/log.ts';
+import { logCommand, logfile } from './commands/log.ts';
 import { gva2gpa, print, x, xp } from './commands/memory-dump.ts';
 import { memsave, pmemsave } from './commands/memory-save.ts';
 import { qomGet } from './commands/qom-get.ts';
@@ -58,11 +58,13 @@ const COMMANDS: readonly MonitorCommand[] = [
   infoRegisters,
   infoStats,
   infoStatus,
+  infoUuid,
   infoVersion,
   infoVirtio,
   infoVirtioQueueStatus,
   infoVirtioStatus,
   logCommand,
+  logfile,
   memsave,
   nmi,
   pmemsave,

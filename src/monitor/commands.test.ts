@@ -110,9 +110,10 @@ describe('info', () => {
     expect(await run('info status')).toBe('VM status: paused (shutdown)\n');
   });
 
-  it('says version and name', async () => {
+  it('says version, name and UUID', async () => {
     expect(await run('info version')).toBe('0.1.0\n');
     expect(await run('info name')).toBe('test\n');
+    expect(await run('info uuid')).toBe('550e8400-e29b-41d4-a716-446655440000\n');
   });
 
   it('lists vCPUs', async () => {

@@ -1,4 +1,8 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { log } from '../log.ts';
 import { CommandTable } from './command-table.ts';
 import { Session } from './session.ts';
 import { FakeMachine } from './testing/fake-machine.ts';
@@ -383,6 +387,23 @@ describe('sums', () => {
 });
 
 describe('log', () => {
+  it('goes to a file, behind what is there, and back', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tsvmm-'));
+    const path = join(folder, 'log file');
+    const logger = log('test');
+    try {
+      writeFileSync(path, 'before\n');
+      expect(await run(`logfile "${path}"`)).toBe('');
+      logger.error({ n: 1 }, 'in the file');
+      expect(await run('logfile')).toBe('');
+      expect(readFileSync(path, 'utf8')).toMatch(/^before\n\{.*"component":"test".*"in the file"/);
+      expect(await run(`logfile ${folder}`)).toContain(`Error: cannot log to ${folder}`);
+      expect(await run('logfile /dev/null')).toContain('not a regular file');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it('refuses levels that do not exist', async () => {
     expect(await run('log loud')).toMatch(/^Error: level=loud: must be none or one of silent, /);
     expect(await run('log info')).toBe('');

@@ -23,6 +23,7 @@ describe('help', () => {
       'help|?',
       'info',
       'log',
+      'logfile',
       'memsave',
       'nmi',
       'pmemsave',

@@ -17,8 +17,14 @@ export const infoVersion: MonitorCommand = {
   run: (_args, { control }) => `${control.version}\n`,
 };
 
+export const infoUuid: MonitorCommand = {
+  name: 'info uuid',
+  summary: "show the machine's UUID (run --uuid), zeros when it has none",
+  run: (_args, { control }) => `${control.uuid}\n`,
+};
+
 export const infoName: MonitorCommand = {
   name: 'info name',
-  summary: "show the machine's name",
+  summary: "show the machine's name (run --name)",
   run: (_args, { control }) => `${printable(control.name)}\n`,
 };

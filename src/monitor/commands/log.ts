@@ -1,5 +1,6 @@
-import { ConfigError } from '../../errors.ts';
-import { isLogLevel, LOG_LEVELS, setLogLevel } from '../../log.ts';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { ConfigError, messageOf } from '../../errors.ts';
+import { isLogLevel, LOG_LEVELS, setLogLevel, setLogTarget } from '../../log.ts';
 import type { MonitorCommand } from '../command.ts';
 import { printable } from '../text.ts';
 
@@ -15,6 +16,37 @@ export const logCommand: MonitorCommand = {
       throw new ConfigError('BAD_VALUE', message);
     }
     setLogLevel(level);
+    return '';
+  },
+};
+
+/** The file that is logged to; the log is the process's, and so is this. */
+let logFile: number | undefined;
+
+/** @throws ConfigError when it cannot be opened, or is a pipe or socket, which may block */
+function openLogFile(path: string): number {
+  const { O_WRONLY, O_CREAT, O_APPEND, O_NONBLOCK } = constants;
+  let fd: number | undefined;
+  try {
+    fd = openSync(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK, 0o600);
+    if (!fstatSync(fd).isFile()) throw new Error('not a regular file');
+    return fd;
+  } catch (cause) {
+    if (fd !== undefined) closeSync(fd);
+    throw new ConfigError('CANNOT_LOG', `cannot log to ${path}: ${messageOf(cause)}`, { cause });
+  }
+}
+
+export const logfile: MonitorCommand = {
+  name: 'logfile',
+  parameters: [{ name: 'file', optional: true, rest: true, kind: 'file' }],
+  summary: 'log to a file from now on, behind what it has (to stderr without one)',
+  run: (args) => {
+    const path = args.optional('file');
+    const before = logFile;
+    logFile = path === undefined ? undefined : openLogFile(path);
+    setLogTarget(logFile ?? process.stderr.fd);
+    if (before !== undefined) closeSync(before);
     return '';
   },
 };

@@ -25,6 +25,7 @@ interface FakeDevice {
 /** A machine of the tests: 4 GiB of RAM, two virtio-mem devices whose guest obeys at once. */
 export class FakeMachine implements MachineControl {
   readonly name = 'test';
+  readonly uuid = '550e8400-e29b-41d4-a716-446655440000';
   readonly version = '0.1.0';
   readonly calls: string[] = [];
   state: MachineStatus = { running: true };
