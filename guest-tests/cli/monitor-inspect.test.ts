@@ -159,6 +159,17 @@ describe('info memory-map', () => {
   });
 });
 
+describe('a machine', () => {
+  it('has the name and the UUID that it was given', async () => {
+    const uuid = '550e8400-e29b-41d4-a716-446655440000';
+    const vm = await bootAgent({ args: ['--name', 'web 1', '--uuid', uuid] });
+    const monitor = await vm.monitor();
+    expect(await monitor.command('info name')).toBe('web 1\n');
+    expect(await monitor.command('info uuid')).toBe(`${uuid}\n`);
+    expect(await monitor.command('info kvm')).toBe('kvm support: enabled\n');
+  });
+});
+
 describe('what is inside', () => {
   it('of virtio devices: status, features, queues', async () => {
     const { monitor } = await bootPlugged();

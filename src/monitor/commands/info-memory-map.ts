@@ -1,5 +1,6 @@
 import { ConfigError } from '../../errors.ts';
 import type { MachineControl, MemoryMapCell, MemoryMapInfo } from '../../machine/control.ts';
+import { cellSizeFor } from '../../machine/inspect/memory-map.ts';
 import { formatSize, hex } from '../../units.ts';
 import type { MonitorCommand } from '../command.ts';
 import { findObject, objectTree } from '../object-tree.ts';
@@ -19,18 +20,11 @@ export interface MapShape {
   readonly windowSize: number;
 }
 
-/** Bytes of a cell when there are `cells` at most: a power of two of blocks. */
-function cellSize({ size, blockSize }: MapShape, cells: number): number {
-  let cell = blockSize;
-  while (Math.ceil(size / cell) > cells) cell *= 2;
-  return cell;
-}
-
 /** Cells in a row: a power of two, so that rows begin at round addresses. */
 export function cellsInRow(shape: MapShape, columns: number): number {
   const address = hex(shape.memaddr + shape.size).length + 1;
   for (let cells = MOST_IN_ROW; cells > FEWEST_IN_ROW; cells /= 2) {
-    const cell = cellSize(shape, cells * ROWS);
+    const cell = cellSizeFor(shape.size, shape.blockSize, cells * ROWS);
     const borders = cell > shape.windowSize ? 0 : Math.ceil((cells * cell) / shape.windowSize);
     if (address + cells + borders + 1 <= columns) return cells;
   }
