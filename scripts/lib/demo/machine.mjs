@@ -15,11 +15,11 @@ const GRACE_MS = 10_000;
 const WORDS = 4000; // characters of output that a failure shows
 
 /** Arguments of the machine that the demo boots, the shell's as well. */
-export function machineArguments({ kernel, initrd }, kernelWords) {
+export function machineArguments({ kernel, initrd }, kernelWords, memoryDevice) {
   return [
     'run',
     ...['--kernel', kernel, '--initrd', initrd, '--append', kernelWords],
-    ...['--virtio-mem', 'size=1T,dynamic-memslots=on'],
+    ...['--virtio-mem', memoryDevice],
   ];
 }
 
@@ -28,8 +28,18 @@ export function spawnTsvmm(args, stdio) {
   return spawn(process.execPath, [CLI, ...args], { stdio });
 }
 
+/** Resolves to undefined while nobody listens there. */
+async function tryConnect(path) {
+  const socket = connect(path);
+  try {
+    await once(socket, 'connect');
+    return socket.on('error', () => {});
+  } catch {
+    return undefined;
+  }
+}
+
 export class Machine {
-  #guest;
   #folder = mkdtempSync(join(tmpdir(), 'tsvmm-demo-'));
   #process;
   #exited;
@@ -39,16 +49,10 @@ export class Machine {
   #monitor = new IncomingText('the monitor');
   #closing = false;
 
-  constructor(guest) {
-    this.#guest = guest;
-    process.on('exit', () => this.#vanish());
-  }
-
-  /** Starts it; resolves when the guest's shell is there. */
-  async boot(kernelWords) {
-    const path = join(this.#folder, 'monitor.sock');
-    const args = machineArguments(this.#guest, kernelWords);
-    this.#process = spawnTsvmm([...args, '--monitor', `unix:${path}`], 'pipe');
+  /** Starts tsvmm at once. */
+  constructor(guest, kernelWords, memoryDevice) {
+    const args = machineArguments(guest, kernelWords, memoryDevice);
+    this.#process = spawnTsvmm([...args, '--monitor', `unix:${this.#monitorPath}`], 'pipe');
     const { stdin, stdout, stderr } = this.#process;
     stdin.on('error', () => {});
     stdout.setEncoding('utf8').on('data', (text) => this.#console.push(text));
@@ -57,14 +61,34 @@ export class Machine {
       this.#console.end();
       return code ?? signal;
     });
+    process.on('exit', () => this.#vanish());
+  }
+
+  get #monitorPath() {
+    return join(this.#folder, 'monitor.sock');
+  }
+
+  /** Resolves when the monitor answers: the machine is set up, and the guest starts to run. */
+  async started() {
+    let ended = false;
+    this.#exited.then(() => (ended = true));
+    while (this.#socket === undefined && !ended) {
+      this.#socket = await tryConnect(this.#monitorPath);
+      if (this.#socket === undefined) await sleep(50);
+    }
+    if (this.#socket === undefined) throw new Error(`tsvmm ends at once: ${this.#complaints}`);
+    this.#socket.setEncoding('utf8').on('data', (text) => this.#monitor.push(text));
+    this.#socket.on('close', () => this.#monitor.end());
+    await this.#monitor.until(MONITOR_PROMPT);
+  }
+
+  /** Resolves when the guest's shell takes commands. */
+  async booted() {
+    await this.started();
     await this.#console.until('tsvmm-guest: ready');
     await this.#console.until(GUEST_PROMPT);
     // No kernel messages between the lines from here on.
     await this.type('dmesg -n 1');
-    this.#socket = connect(path).setEncoding('utf8');
-    this.#socket.on('data', (text) => this.#monitor.push(text));
-    this.#socket.on('error', () => {}).on('close', () => this.#monitor.end());
-    await this.#monitor.until(MONITOR_PROMPT);
   }
 
   /** Types a command into the guest's shell; resolves to what it prints. */
@@ -105,18 +129,16 @@ export class Machine {
     if (this.#closing) return;
     this.#closing = true;
     this.#socket?.destroy();
-    if (this.#process !== undefined) {
-      this.#process.kill('SIGTERM');
-      const timer = setTimeout(() => this.#process.kill('SIGKILL'), GRACE_MS);
-      await this.#exited;
-      clearTimeout(timer);
-    }
+    this.#process.kill('SIGTERM');
+    const timer = setTimeout(() => this.#process.kill('SIGKILL'), GRACE_MS);
+    await this.#exited;
+    clearTimeout(timer);
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
   /** The same at once, when this process ends without notice. */
   #vanish() {
-    this.#process?.kill('SIGKILL');
+    this.#process.kill('SIGKILL');
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }

@@ -9,7 +9,7 @@ import { runShell } from './shell.mjs';
 import { runTour, Untrue } from './tour.mjs';
 
 const SCRIPTS = join(import.meta.dirname, '..', '..');
-const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
+const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129, SIGPIPE: 141 };
 
 function findGuest() {
   const options = { encoding: 'utf8' };
@@ -20,27 +20,34 @@ function findGuest() {
 }
 
 async function tour(guest) {
-  const machine = new Machine(guest);
-  for (const [signal, status] of Object.entries(SIGNALS)) {
-    process.once(signal, () => {
-      process.exitCode = status;
-      machine.close();
-    });
-  }
+  const machines = [];
+  const closeAll = () => Promise.all(machines.map((machine) => machine.close()));
+  let interrupted;
+  const interrupt = (status) => {
+    interrupted ??= status;
+    closeAll();
+  };
+  for (const [signal, status] of Object.entries(SIGNALS))
+    process.on(signal, () => interrupt(status));
   // Nobody reads on: `scripts/demo | head`.
-  process.stdout.on('error', () => machine.close());
+  process.stdout.on('error', () => interrupt(SIGNALS.SIGPIPE));
+  const startMachine = (...settings) => {
+    const machine = new Machine(guest, ...settings);
+    machines.push(machine);
+    return machine;
+  };
   try {
-    await runTour(machine, guest);
+    await runTour(guest, startMachine);
     return 0;
   } catch (error) {
-    if (process.exitCode !== undefined || process.stdout.errored !== null)
-      return process.exitCode ?? 1;
-    const text = error instanceof Untrue ? `NOT TRUE: ${error.message}` : error.stack;
-    process.stdout.write(`\n${text}\n`);
-    process.stderr.write(machine.lastWords());
+    if (interrupted !== undefined) return interrupted;
+    process.stdout.write(
+      `\n${error instanceof Untrue ? `NOT TRUE: ${error.message}` : error.stack}\n`,
+    );
+    for (const machine of machines) process.stderr.write(machine.lastWords());
     return 1;
   } finally {
-    await machine.close();
+    await closeAll();
   }
 }
 

@@ -22,7 +22,10 @@ then, in the guest:     grep MemTotal /proc/meminfo
 export async function runShell(guest) {
   process.stdout.write(HINTS);
   // The keys are tsvmm's from here on, Ctrl-C among them; signals it gets from us.
-  const machine = spawnTsvmm(machineArguments(guest, 'console=ttyS0 quiet'), 'inherit');
+  const machine = spawnTsvmm(
+    machineArguments(guest, 'console=ttyS0 quiet', 'size=1T,dynamic-memslots=on'),
+    'inherit',
+  );
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => machine.kill(signal));
   }
