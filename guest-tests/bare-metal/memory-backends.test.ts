@@ -22,9 +22,14 @@ async function expectEnd(vm: Vm, line: RegExp): Promise<void> {
 
 /** A tmpfs of so many bytes. */
 function smallTmpfs(size: number): string {
-  const path = tempDir().file('tmpfs');
+  return mounted('tmpfs', `size=${size}`);
+}
+
+/** A file system that is gone after the test. */
+function mounted(type: string, options: string): string {
+  const path = tempDir().file(type);
   mkdirSync(path);
-  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', path]);
+  execFileSync('mount', ['-t', type, '-o', options, type, path]);
   onTestFinished(() => {
     execFileSync('umount', ['-l', path]);
   });
@@ -120,12 +125,7 @@ describe.skipIf(!hasHugePages(2 * MIB))('a device on huge pages of 2 MiB', () =>
 
   it('works with a hugetlbfs folder, private or shared', async () => {
     const huge = await HugePages.take(2 * MIB, 16);
-    const folder = tempDir().file('huge');
-    mkdirSync(folder);
-    execFileSync('mount', ['-t', 'hugetlbfs', '-o', 'pagesize=2M', 'hugetlbfs', folder]);
-    onTestFinished(() => {
-      execFileSync('umount', ['-l', folder]);
-    });
+    const folder = mounted('hugetlbfs', 'pagesize=2M');
     for (const share of ['on', 'off']) {
       const vm = await onBackend(`file,size=1G,mem-path=${folder},share=${share}`);
       const { addr, block } = await vm.agent.initMem();
@@ -194,6 +194,20 @@ describe('a full tmpfs', () => {
       args: ['--memory-backend', `file,id=m,size=128M,share=on,mem-path=${folder}`],
     });
     await expectEnd(vm, /^tsvmm: memory backend m: cannot allocate 128 MiB: .*No space left/m);
+  });
+});
+
+describe('a file system without holes', () => {
+  it('cannot serve a device, and is told apart before it starts', async () => {
+    const folder = mounted('ramfs', 'mode=700');
+    const vm = startVm({
+      virtioMem: ['memdev=m'],
+      args: ['--memory-backend', `file,id=m,size=1G,share=on,mem-path=${folder}`],
+    });
+    expect(await vm.exited).toEqual({ code: 2, signal: null });
+    expect(vm.process.stderr.transcript).toContain(
+      'tsvmm: memory backend m: memory cannot be given back: fallocate(',
+    );
   });
 });
 

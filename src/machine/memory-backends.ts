@@ -135,6 +135,7 @@ export class MemoryBackends {
       const byMap = isReservedByMap(spec, backing);
       const reserved = byMap || (spec.reserve ?? isReservedFile(spec));
       this.#add({ id: spec.id, spec, backing, reserved, user: undefined });
+      if (spec.sparse) backing.startEmpty();
       if (reserved && !byMap) await backing.secure(0, backing.size);
       if (!reserved && !spec.prealloc && config.memdev === spec.id) warnOfHoles(spec, backing);
       if (spec.prealloc) await backing.populate(0, backing.size);

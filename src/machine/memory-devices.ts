@@ -147,7 +147,6 @@ function createMemoryDevice(
   const backend =
     memdev === undefined ? backends.make('mem', size, id, access) : backends.take(memdev, id);
   const { backing } = backend;
-  backing.startEmpty();
   const container = new MemslotContainer({
     table: context.table,
     backing,

@@ -36,7 +36,6 @@ export function openAnonymous(
       sharedZeropage: !share,
       populateCanFail: true,
       threads: preallocThreads,
-      mayHoldData: false,
       trouble: () => undefined,
       release: () => undefined,
     });

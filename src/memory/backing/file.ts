@@ -37,11 +37,11 @@ function openPath(spec: FileSpec, isFolder: boolean): number {
   }
 }
 
-/** Grows a new file; one that has content is never cut or grown. @returns whether it had content */
-function placeFile(spec: FileSpec, fd: number): boolean {
+/** Grows a new file; one that has content is never cut or grown. */
+function placeFile(spec: FileSpec, fd: number): void {
   const end = spec.offset + spec.size;
   const { size } = fstatSync(fd);
-  if (size >= end) return true;
+  if (size >= end) return;
   if (size > 0 || spec.readonly) {
     refuse(
       spec,
@@ -54,7 +54,6 @@ function placeFile(spec: FileSpec, fd: number): boolean {
     const message = `memory backend ${spec.id}: cannot grow ${spec.path} to ${formatSize(end)}: ${messageOf(cause)}`;
     throw new HostError('FILE_FAILED', message, { cause });
   }
-  return false;
 }
 
 /** @throws ConfigError */
@@ -78,6 +77,7 @@ export function openFile(spec: FileSpec, facts: FileFacts): Backing {
     checkPages(spec.id, 'size', spec.size, pageSize);
     checkPages(spec.id, 'offset', spec.offset, pageSize);
     checkAlign(spec, pageSize);
+    placeFile(spec, fd);
     file = {
       fd,
       name: spec.path,
@@ -85,7 +85,6 @@ export function openFile(spec: FileSpec, facts: FileFacts): Backing {
       end: spec.offset + spec.size,
       pageSize,
       align: spec.align ?? 0,
-      mayHoldData: placeFile(spec, fd),
       ...(spec.readonly ? { cannotDiscard: READONLY_REASON } : {}),
     };
   } catch (error) {

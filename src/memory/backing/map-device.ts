@@ -51,7 +51,6 @@ export function mapDevice(memory: DeviceMemory): Backing {
       sharedZeropage: false,
       populateCanFail: false,
       threads,
-      mayHoldData: true,
       trouble: () => undefined,
       release,
     });

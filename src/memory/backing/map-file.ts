@@ -19,7 +19,6 @@ export interface PlacedFile extends OpenFile {
   readonly offset: number;
   /** What the mapping's address is a multiple of, at least: bytes. */
   readonly align: number;
-  readonly mayHoldData: boolean;
   readonly cannotDiscard?: string;
 }
 
@@ -65,7 +64,7 @@ function mapOpenFile(spec: MemfdSpec | FileSpec, file: PlacedFile): NativeMappin
 /** Maps a file that has been opened, and owns it from now on. @throws ConfigError, HostError */
 export function mapFile(spec: MemfdSpec | FileSpec, file: PlacedFile): Backing {
   const { id, share } = spec;
-  const { fd, offset, pageSize, mayHoldData, cannotDiscard } = file;
+  const { fd, offset, pageSize, cannotDiscard } = file;
   let mapping: NativeMapping | undefined;
   const resources = new Resources(fd);
   try {
@@ -80,7 +79,6 @@ export function mapFile(spec: MemfdSpec | FileSpec, file: PlacedFile): Backing {
       sharedZeropage: false,
       populateCanFail: true,
       threads: spec.preallocThreads,
-      mayHoldData,
       ...(cannotDiscard === undefined ? {} : { cannotDiscard }),
       secure: securer(spec, file, mapping),
       watch: (callback) => {

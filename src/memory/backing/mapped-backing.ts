@@ -15,8 +15,6 @@ export interface BackingParts {
   readonly populateCanFail: boolean;
   /** Threads that allocate. */
   readonly threads: number;
-  /** Whether there may be something in it already. */
-  readonly mayHoldData: boolean;
   /** Why it cannot be handed out in parts, where its kind rules that out. */
   readonly cannotDiscard?: string;
   /** Has the host set memory aside; absent where it cannot run out under the guest. */
@@ -88,13 +86,12 @@ export class MappedBacking implements Backing {
   }
 
   startEmpty(): void {
-    const { id, cannotDiscard, discarder, mayHoldData } = this.#parts;
+    const { id, cannotDiscard, discarder } = this.#parts;
     if (cannotDiscard !== undefined) {
       throw new ConfigError('BAD_BACKEND', `memory backend ${id}: ${cannotDiscard}`);
     }
-    // Memory that is zeroed instead is zeroed piece by piece, before the guest gets it.
-    if (!mayHoldData || !discarder.frees) return;
     try {
+      // Also where nothing is to be dropped: it shows whether the file system can.
       discarder.discardNow(0, this.size);
     } catch (cause) {
       const message = `memory backend ${id}: memory cannot be given back: ${messageOf(cause)}`;

@@ -24,6 +24,5 @@ export function openMemfd(spec: MemfdSpec): Backing {
     const message = `memory backend ${id}: cannot make a memfd: ${messageOf(cause)}`;
     throw new HostError('MEMFD_FAILED', message, { cause });
   }
-  const file = { fd, name: 'the memfd', offset: 0, end: size, pageSize, align: 0 };
-  return mapFile(spec, { ...file, mayHoldData: false });
+  return mapFile(spec, { fd, name: 'the memfd', offset: 0, end: size, pageSize, align: 0 });
 }
