@@ -1,10 +1,12 @@
 import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { guestPath } from '../harness/guests.ts';
-import { hex, paused, plugSome, resident, scene } from '../harness/protection-scene.ts';
+import { hex, paused, plugSome, resident, scene, type Scene } from '../harness/protection-scene.ts';
 import { bootAgent, startTsvmm } from '../harness/test-vm.ts';
 
 const MAX_MAP_COUNT = '/proc/sys/vm/max_map_count';
+/** More than any process of this machine has, and few enough to run out of. */
+const LIMIT = 4000;
 
 function mayLowerLimits(): boolean {
   try {
@@ -26,65 +28,50 @@ async function withFewMappings<T>(limit: number, work: () => Promise<T>): Promis
   }
 }
 
-describe.skipIf(!mayLowerLimits())('when mappings run out', () => {
-  it('plugged memory is usable; what cannot be protected is told, counted and protected later', async () => {
-    const it = await withFewMappings(4000, () => scene('dynamic-memslots=on,protect-unplugged=on'));
-    const { vm, monitor, addr, block } = it;
-    const unprotected = (): Promise<number> =>
-      monitor.value('info memory-devices -v', 'unprotected-blocks').then(Number);
-    // Every second block, 64 with one kick: each takes two mappings.
-    const BATCH = 64;
-    const BATCHES = 24;
-    for (let batch = 0; batch < BATCHES; batch++) {
-      const at = addr + batch * BATCH * 2 * block;
-      const answer = await vm.agent.ok(`batch 0 ${at} 1 ${BATCH} ${2 * block}`);
-      expect(answer).toContain(`ack=${BATCH} `);
-    }
-    expect(await unprotected()).toBeGreaterThan(0);
-    expect(await monitor.value('info memory-devices -v', 'violations')).toBe('0');
-    const told = vm.process.stderr.transcript.split('\n').filter((it) => it.includes('mappings'));
-    expect(told).toHaveLength(1);
-    const last = addr + 2 * block * (BATCH * BATCHES - 1);
-    for (const at of [addr, last]) {
-      await vm.agent.ok(`fill ${at} ${block} 3`);
-      await vm.agent.ok(`check ${at} ${block} 3`);
-    }
-    // Beside the last one the guest can write where it should not; nothing of it stays.
-    expect(await vm.agent.ok('unplug-all')).toBe('ack');
-    expect(await unprotected()).toBe(0);
-    expect(resident(vm)).toBe(0);
-    await plugSome(it);
-    vm.process.write(`peek 8 ${addr + block}\n`);
-    expect(await paused(monitor)).toContain(`read of ${hex(addr + block)} `);
-  });
-});
-
 /** A machine that is only ours: nobody else suffers from what it is set to. */
 const isOurs = process.env['TSVMM_NESTED'] === '1';
 
-describe.skipIf(!isOurs || !mayLowerLimits())('on a host that gives less than it promised', () => {
-  it('mappings that the kernel refuses are no loss to the guest', async () => {
-    const it = await scene('dynamic-memslots=on,protect-unplugged=on');
-    const { vm, monitor, addr, block } = it;
-    const inUse = readFileSync(`/proc/${vm.pid}/maps`, 'utf8').split('\n').length;
-    await withFewMappings(inUse + 150, async () => {
-      for (let batch = 0; batch < 4; batch++) {
-        const at = addr + batch * 128 * block;
-        const answer = await vm.agent.ok(`batch 0 ${at} 1 64 ${2 * block}`);
-        expect(answer).toContain('ack=64 ');
-        await vm.agent.ok(`fill ${at + 126 * block} ${block} 3`);
-        await vm.agent.ok(`check ${at + 126 * block} ${block} 3`);
-      }
-      const told = await monitor.value('info memory-devices -v', 'unprotected-blocks');
-      expect(Number(told)).toBeGreaterThan(0);
-      // Out of the middle: one range becomes two.
-      expect(await vm.agent.ok(`unplug ${addr + 128 * block} 1`)).toBe('ack');
-    });
-    expect(await vm.agent.ok('unplug-all')).toBe('ack');
-    expect(await monitor.value('info memory-devices -v', 'unprotected-blocks')).toBe('0');
-    expect(resident(vm)).toBe(0);
-  });
+/** Starts with few mappings; where nobody else suffers, there are not more later on either. */
+async function fewMappings(work: (it: Scene) => Promise<void>): Promise<void> {
+  const start = (): Promise<Scene> => scene('dynamic-memslots=on,protect-unplugged=on');
+  if (isOurs) await withFewMappings(LIMIT, async () => work(await start()));
+  else await work(await withFewMappings(LIMIT, start));
+}
 
+describe.skipIf(!mayLowerLimits())('when mappings run out', () => {
+  it('plugged memory is usable; what cannot be protected is told, counted and protected later', () =>
+    fewMappings(async (it) => {
+      const { vm, monitor, addr, block } = it;
+      const unprotected = (): Promise<number> =>
+        monitor.value('info memory-devices -v', 'unprotected-blocks').then(Number);
+      // Every second block, 64 with one kick: each takes two mappings.
+      const BATCH = 64;
+      const BATCHES = 24;
+      for (let batch = 0; batch < BATCHES; batch++) {
+        const at = addr + batch * BATCH * 2 * block;
+        const answer = await vm.agent.ok(`batch 0 ${at} 1 ${BATCH} ${2 * block}`);
+        expect(answer).toContain(`ack=${BATCH} `);
+      }
+      expect(await unprotected()).toBeGreaterThan(0);
+      expect(await monitor.value('info memory-devices -v', 'violations')).toBe('0');
+      const told = vm.process.stderr.transcript.split('\n').filter((it) => it.includes('mappings'));
+      expect(told).toHaveLength(1);
+      const last = addr + 2 * block * (BATCH * BATCHES - 1);
+      for (const at of [addr, last]) {
+        await vm.agent.ok(`fill ${at} ${block} 3`);
+        await vm.agent.ok(`check ${at} ${block} 3`);
+      }
+      // Beside the last one the guest can write where it should not; nothing of it stays.
+      expect(await vm.agent.ok('unplug-all')).toBe('ack');
+      expect(await unprotected()).toBe(0);
+      expect(resident(vm)).toBe(0);
+      await plugSome(it);
+      vm.process.write(`peek 8 ${addr + block}\n`);
+      expect(await paused(monitor)).toContain(`read of ${hex(addr + block)} `);
+    }));
+});
+
+describe.skipIf(!isOurs || !mayLowerLimits())('on a host that promises no more than it has', () => {
   it('where memory must be committed, only what was plugged is', async () => {
     const path = '/proc/sys/vm/overcommit_memory';
     const before = readFileSync(path, 'utf8');
