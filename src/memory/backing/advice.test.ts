@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs';
+import { afterEach, expect, it } from 'vitest';
+import { KIB, MIB } from '../../units.ts';
+import type { Backing } from '../backing.ts';
+import { openBacking } from './open.ts';
+import type { BackingSpec, RamSpec } from './spec.ts';
+import { memfdSpec, ramSpec } from './testing/specs.ts';
+
+/** A size that nothing else in this process has. */
+const SIZE = 37 * MIB;
+let backing: Backing | undefined;
+
+afterEach(() => {
+  backing?.close();
+  backing = undefined;
+});
+
+/** The kernel's two-letter flags of the mapping, as `hg` for MADV_HUGEPAGE. */
+function flagsOf(spec: BackingSpec): readonly string[] {
+  backing = openBacking({ ...spec, size: SIZE });
+  const entries = readFileSync('/proc/self/smaps', 'utf8').split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+  const own = entries.find((entry) =>
+    entry.includes(`\nSize:${String(SIZE / KIB).padStart(19)} kB`),
+  );
+  return (
+    /^VmFlags: (.*)$/m
+      .exec(own ?? '')?.[1]
+      ?.trim()
+      .split(' ') ?? []
+  );
+}
+
+it.each<[Partial<RamSpec>, string]>([
+  [{ thp: true }, 'hg'],
+  [{ thp: false }, 'nh'],
+  [{ merge: true }, 'mg'],
+  [{ dump: false }, 'dd'],
+])('tells the kernel of %j', (keys, flag) => {
+  expect(flagsOf(ramSpec(keys))).toContain(flag);
+  backing?.close();
+  const plain = flagsOf(ramSpec());
+  expect(plain).toContain('rd');
+  expect(plain).not.toContain(flag);
+});
+
+it('tells it of files, too', () => {
+  expect(flagsOf(memfdSpec({ dump: false }))).toContain('dd');
+});
+
+it('is charged for what is reserved, and for nothing else', () => {
+  expect(flagsOf(ramSpec({ reserve: true }))).toContain('ac');
+  backing?.close();
+  expect(flagsOf(ramSpec())).not.toContain('ac');
+});
