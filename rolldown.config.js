@@ -4,5 +4,10 @@ export default {
   input: { cli: 'dist/cli.js' },
   platform: 'node',
   external: [/^node:/, 'pino', 'pino-pretty', 'iced-x86'],
-  output: { dir: 'dist', format: 'esm', chunkFileNames: 'bundle/[name]-[hash].js', sourcemap: true },
+  output: {
+    dir: 'dist',
+    format: 'esm',
+    chunkFileNames: 'bundle/[name]-[hash].js',
+    sourcemap: true,
+  },
 };
