@@ -4,7 +4,7 @@ import { formatSize, GIB, KIB, TIB } from '../units.ts';
 import { CAPABILITY } from '../kvm/capabilities.ts';
 import { KvmSystem } from '../kvm/system.ts';
 import { physicalAddressBits } from '../machine/cpuid.ts';
-import { describeModel, inspectHostKvm } from '../machine/host-kvm.ts';
+import { describeModel, inspectHostKvm, metadataModel } from '../machine/host-kvm.ts';
 import { memslotMetadataBytes } from '../memory/memslot-cost.ts';
 
 /** One line of the report: `ok`, `note` for what limits, `bad` for what will not work. */
@@ -75,7 +75,7 @@ function kvmFindings(kvm: KvmSystem): Finding[] {
       ? ok(`${slots} memslots`)
       : note(`${slots} memslots: large devices get large memslots`),
   );
-  const model = { tdpMmu: host.tdpMmu, smm: kvm.checkExtension(CAPABILITY.X86_SMM) > 0 };
+  const model = metadataModel(host);
   const perTib = formatCost(memslotMetadataBytes(TIB, model));
   const perGib = formatCost(memslotMetadataBytes(GIB, model));
   findings.push(

@@ -50,6 +50,14 @@ export function inspectHostKvm(sysfs = '/sys/module', cpuinfo = '/proc/cpuinfo')
   };
 }
 
+/**
+ * What a memslot of ours costs on this host. Our guests have no system-management mode: slots are
+ * in one address space only, whatever this KVM offers.
+ */
+export function metadataModel(host: HostKvm): MetadataModel {
+  return { tdpMmu: host.tdpMmu, smm: false };
+}
+
 /** For `info memslots`: `TDP MMU, one address space`. */
 export function describeModel(model: MetadataModel): string {
   const paging = model.tdpMmu ? 'TDP MMU' : 'shadow MMU';

@@ -8,7 +8,7 @@ import { HostError } from '../errors.ts';
 import { formatSize, GIB, PAGE_SIZE } from '../units.ts';
 import type { MachineConfig } from './config/machine-config.ts';
 import { physicalAddressBits } from './cpuid.ts';
-import { describeModel, inspectHostKvm } from './host-kvm.ts';
+import { describeModel, inspectHostKvm, metadataModel } from './host-kvm.ts';
 import { placeMemoryDevices, windowSizes, type BackendFacts } from './memory-devices.ts';
 
 /** What Linux keeps of every page that it has (struct page), in bytes. */
@@ -67,10 +67,7 @@ function lookAtKvm(): { memslots: number; addressBits: number; model: MetadataMo
     return {
       memslots: kvm.checkExtension(CAPABILITY.NR_MEMSLOTS),
       addressBits: physicalAddressBits(kvm.supportedCpuid()),
-      model: {
-        tdpMmu: inspectHostKvm().tdpMmu,
-        smm: kvm.checkExtension(CAPABILITY.X86_SMM) > 0,
-      },
+      model: metadataModel(inspectHostKvm()),
     };
   } finally {
     kvm.close();

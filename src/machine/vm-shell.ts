@@ -9,7 +9,7 @@ import { MemslotTable } from '../memory/memslot-table.ts';
 import { hex } from '../units.ts';
 import type { MachineConfig } from './config/machine-config.ts';
 import { physicalAddressBits } from './cpuid.ts';
-import { inspectHostKvm } from './host-kvm.ts';
+import { inspectHostKvm, metadataModel } from './host-kvm.ts';
 import type { MemoryBackends } from './memory-backends.ts';
 import { packageSize, takeBootMemory, type BootMemory } from './numa.ts';
 import { VcpuSet } from './vcpu-set.ts';
@@ -94,10 +94,7 @@ function buildShell(config: MachineConfig, parts: ShellParts): VmShell {
     table,
     backends,
     addressLimit,
-    metadata: {
-      tdpMmu: inspectHostKvm().tdpMmu,
-      smm: kvm.checkExtension(CAPABILITY.X86_SMM) > 0,
-    },
+    metadata: metadataModel(inspectHostKvm()),
     own: (resource) => owned.unshift(resource),
     resetInterruptControllers: () => {
       for (const [kind, bytes] of controllers) vm.setState(kind, bytes);
