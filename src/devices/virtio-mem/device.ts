@@ -1,12 +1,11 @@
-import { messageOf } from '../../errors.ts';
-import { log } from '../../log.ts';
 import type { DescriptorChain, SplitQueue } from '../../virtio/split-queue.ts';
 import type { VirtioActivation, VirtioDevice, VirtioHost } from '../../virtio/device.ts';
-import { ConfigSpace, usableSizeFor } from './config.ts';
 import { ConvergenceWatch, type Convergence } from './convergence.ts';
+import { DeviceSizes, type VirtioMemSizes } from './device-sizes.ts';
 import { Nudge } from './nudge.ts';
 import type { PluggedMemory } from './plugged-memory.ts';
-import { checkRequestedSize, type VirtioMemProperties } from './properties.ts';
+import type { VirtioMemProperties } from './properties.ts';
+import { RequestHandler } from './request-handler.ts';
 import { decodeRequest, type Request } from './request.ts';
 import {
   CONFIG_SIZE,
@@ -16,23 +15,7 @@ import {
   VIRTIO_ID_MEM,
   VIRTIO_MEM_F_ACPI_PXM,
   VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE,
-  VIRTIO_MEM_RESP_ACK,
-  VIRTIO_MEM_RESP_BUSY,
-  VIRTIO_MEM_RESP_ERROR,
-  VIRTIO_MEM_RESP_NACK,
-  VIRTIO_MEM_STATE_MIXED,
-  VIRTIO_MEM_STATE_PLUGGED,
-  VIRTIO_MEM_STATE_UNPLUGGED,
 } from './spec.ts';
-
-const logger = log('virtio-mem');
-
-/** Sizes of a device in bytes, as the monitor shows them. */
-export interface VirtioMemSizes {
-  readonly requestedSize: number;
-  readonly pluggedSize: number;
-  readonly usableSize: number;
-}
 
 /** How many requests got which answer. */
 export interface VirtioMemAnswers {
@@ -58,7 +41,8 @@ export class VirtioMem implements VirtioDevice {
   readonly properties: VirtioMemProperties;
   readonly memory: PluggedMemory;
   readonly answers: VirtioMemAnswers = { ack: 0, nack: 0, busy: 0, error: 0 };
-  readonly #config = new ConfigSpace();
+  readonly #sizes: DeviceSizes;
+  readonly #handler: RequestHandler;
   readonly #request: Request = { type: 'state', addr: 0, count: 0 };
   readonly #requestBytes = new Uint8Array(REQUEST_SIZE);
   readonly #requestView = new DataView(this.#requestBytes.buffer);
@@ -69,8 +53,6 @@ export class VirtioMem implements VirtioDevice {
   readonly #sizeListeners = new Set<() => void>();
   #host: VirtioHost | undefined;
   #queue: SplitQueue | undefined;
-  #requestedSize: number;
-  #usableSize: number;
   /** Memory work under way, which outlives a reset of the device by its driver. */
   #work: Promise<unknown> | undefined;
 
@@ -80,16 +62,13 @@ export class VirtioMem implements VirtioDevice {
     this.features =
       (properties.hasNuma ? VIRTIO_MEM_F_ACPI_PXM : 0n) |
       (properties.unpluggedInaccessible ? VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE : 0n);
-    this.#requestedSize = properties.requestedSize;
-    this.#usableSize = this.#usableFor(this.#requestedSize);
-    this.#config.update({
-      blockSize: properties.blockSize,
-      node: properties.node,
-      addr: properties.memaddr,
-      regionSize: properties.size,
-      usableSize: this.#usableSize,
-      pluggedSize: 0,
-      requestedSize: this.#requestedSize,
+    this.#sizes = new DeviceSizes(properties);
+    this.#handler = new RequestHandler({
+      properties,
+      memory,
+      sizes: this.#sizes,
+      onBusy: (cause) => this.#convergence.busyBecause(cause),
+      onChange: () => this.#sizeChanged(),
     });
   }
 
@@ -99,9 +78,9 @@ export class VirtioMem implements VirtioDevice {
 
   get sizes(): VirtioMemSizes {
     return {
-      requestedSize: this.#requestedSize,
+      requestedSize: this.#sizes.requested,
       pluggedSize: this.memory.pluggedSize,
-      usableSize: this.#usableSize,
+      usableSize: this.#sizes.usable,
     };
   }
 
@@ -129,12 +108,10 @@ export class VirtioMem implements VirtioDevice {
    * @throws ConfigError when it is not a multiple of the block size, or more than the region
    */
   setRequestedSize(bytes: number): void {
-    checkRequestedSize(this.properties, bytes);
-    this.#requestedSize = bytes;
-    this.#usableSize = Math.max(this.#usableSize, this.#usableFor(bytes));
+    this.#sizes.request(bytes);
     this.#convergence.resized(performance.now());
     this.#nudge.cancel();
-    this.#publishSizes();
+    this.#sizes.publish(this.memory.pluggedSize);
     this.#host?.configChanged();
   }
 
@@ -150,7 +127,7 @@ export class VirtioMem implements VirtioDevice {
     } finally {
       this.#work = undefined;
     }
-    this.#usableSize = this.#usableFor(this.#requestedSize);
+    this.#sizes.recompute();
     this.#sizeChanged();
   }
 
@@ -170,7 +147,7 @@ export class VirtioMem implements VirtioDevice {
   }
 
   readConfig(offset: number, size: number): number {
-    return this.#config.read(offset, size);
+    return this.#sizes.config.read(offset, size);
   }
 
   writeConfig(): void {
@@ -203,7 +180,7 @@ export class VirtioMem implements VirtioDevice {
       this.#host?.needsReset(`unknown request type ${this.#requestView.getUint16(0, true)}`);
       return;
     }
-    const answer = this.#handle(this.#request);
+    const answer = this.#handler.handle(this.#request);
     if (typeof answer === 'number') {
       this.#respond(queue, chain, answer);
       return;
@@ -221,82 +198,12 @@ export class VirtioMem implements VirtioDevice {
     if (this.#queue === queue) await this.#serve(queue, chain);
   }
 
-  #handle(request: Request): number | Promise<number> {
-    switch (request.type) {
-      case 'plug':
-        return this.#plug(request.addr, request.count);
-      case 'unplug':
-        return this.#unplug(request.addr, request.count);
-      case 'unplug-all':
-        return this.#unplugAll();
-      case 'state':
-        return this.#state(request.addr, request.count);
-    }
-  }
-
-  #plug(addr: number, count: number): number | Promise<number> {
-    if (!this.#isValidRange(addr, count)) return VIRTIO_MEM_RESP_ERROR;
-    const asked = count * this.properties.blockSize;
-    if (this.memory.pluggedSize + asked > this.#requestedSize) return VIRTIO_MEM_RESP_NACK;
-    const first = this.#blockOf(addr);
-    if (!this.memory.map.isAllUnplugged(first, count)) return VIRTIO_MEM_RESP_ERROR;
-    return this.#change('plug', () => this.memory.plug(first, count));
-  }
-
-  #unplug(addr: number, count: number): number | Promise<number> {
-    if (!this.#isValidRange(addr, count)) return VIRTIO_MEM_RESP_ERROR;
-    const first = this.#blockOf(addr);
-    if (!this.memory.map.isAllPlugged(first, count)) return VIRTIO_MEM_RESP_ERROR;
-    return this.#change('unplug', () => this.memory.unplug(first, count));
-  }
-
-  #unplugAll(): number | Promise<number> {
-    const shrink = (answer: number): number => {
-      if (answer === VIRTIO_MEM_RESP_ACK) {
-        this.#usableSize = this.#usableFor(this.#requestedSize);
-        this.#publishSizes();
-      }
-      return answer;
-    };
-    const answer = this.#change('unplug-all', () => this.memory.unplugAll());
-    return typeof answer === 'number' ? shrink(answer) : answer.then(shrink);
-  }
-
-  #state(addr: number, count: number): number {
-    if (!this.#isValidRange(addr, count)) return VIRTIO_MEM_RESP_ERROR;
-    const first = this.#blockOf(addr);
-    let state = VIRTIO_MEM_STATE_MIXED;
-    if (this.memory.map.isAllPlugged(first, count)) state = VIRTIO_MEM_STATE_PLUGGED;
-    else if (this.memory.map.isAllUnplugged(first, count)) state = VIRTIO_MEM_STATE_UNPLUGGED;
-    this.#responseView.setUint16(8, state, true);
-    return VIRTIO_MEM_RESP_ACK;
-  }
-
-  /** Runs memory work: BUSY when the host cannot do it now. */
-  #change(what: string, work: () => void | Promise<void>): number | Promise<number> {
-    const failed = (error: unknown): number => {
-      this.#convergence.busyBecause(messageOf(error));
-      logger.warn({ id: this.id, request: what, error: messageOf(error) }, 'answered BUSY');
-      return VIRTIO_MEM_RESP_BUSY;
-    };
-    const done = (): number => {
-      this.#sizeChanged();
-      return VIRTIO_MEM_RESP_ACK;
-    };
-    try {
-      const later = work();
-      return later === undefined ? done() : later.then(done, failed);
-    } catch (error) {
-      return failed(error);
-    }
-  }
-
   #respond(queue: SplitQueue, chain: DescriptorChain, answer: number): void {
     const name = ANSWER_NAMES[answer];
     if (name !== undefined) this.#account(name);
     this.#responseView.setUint16(0, answer, true);
+    this.#responseView.setUint16(8, this.#handler.state, true);
     chain.write(0, this.#responseBytes, RESPONSE_SIZE);
-    this.#responseView.setUint16(8, 0, true);
     queue.complete(chain, RESPONSE_SIZE);
   }
 
@@ -308,32 +215,8 @@ export class VirtioMem implements VirtioDevice {
     else if (answer === 'ack') this.#nudge.cancel();
   }
 
-  #isValidRange(addr: number, count: number): boolean {
-    const { memaddr, blockSize } = this.properties;
-    const offset = addr - memaddr;
-    return (
-      count > 0 &&
-      offset >= 0 &&
-      Number.isSafeInteger(addr) &&
-      addr % blockSize === 0 &&
-      offset + count * blockSize <= this.#usableSize
-    );
-  }
-
-  #blockOf(addr: number): number {
-    return (addr - this.properties.memaddr) / this.properties.blockSize;
-  }
-
-  #usableFor(requestedSize: number): number {
-    return usableSizeFor(requestedSize, this.properties.size, this.properties.blockSize);
-  }
-
   #sizeChanged(): void {
-    this.#publishSizes();
+    this.#sizes.publish(this.memory.pluggedSize);
     for (const listener of this.#sizeListeners) listener();
-  }
-
-  #publishSizes(): void {
-    this.#config.updateSizes(this.#usableSize, this.memory.pluggedSize, this.#requestedSize);
   }
 }

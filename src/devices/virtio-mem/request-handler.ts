@@ -1,0 +1,122 @@
+import { messageOf } from '../../errors.ts';
+import { log } from '../../log.ts';
+import type { DeviceSizes } from './device-sizes.ts';
+import type { PluggedMemory } from './plugged-memory.ts';
+import type { VirtioMemProperties } from './properties.ts';
+import type { Request } from './request.ts';
+import {
+  VIRTIO_MEM_RESP_ACK,
+  VIRTIO_MEM_RESP_BUSY,
+  VIRTIO_MEM_RESP_ERROR,
+  VIRTIO_MEM_RESP_NACK,
+  VIRTIO_MEM_STATE_MIXED,
+  VIRTIO_MEM_STATE_PLUGGED,
+  VIRTIO_MEM_STATE_UNPLUGGED,
+} from './spec.ts';
+
+const logger = log('virtio-mem');
+
+export interface RequestHandlerOptions {
+  readonly properties: VirtioMemProperties;
+  readonly memory: PluggedMemory;
+  readonly sizes: DeviceSizes;
+  /** The next answer is BUSY, and why. */
+  readonly onBusy: (cause: string) => void;
+  /** The plugged size has changed, or the usable region. */
+  readonly onChange: () => void;
+}
+
+/**
+ * Decides about requests and carries them out, one at a time (virtio 1.3 §5.15.6). Answers are
+ * VIRTIO_MEM_RESP_*; whatever fails on the host is undone, logged and answered BUSY.
+ */
+export class RequestHandler {
+  readonly #options: RequestHandlerOptions;
+  #state = 0;
+
+  constructor(options: RequestHandlerOptions) {
+    this.#options = options;
+  }
+
+  /** VIRTIO_MEM_STATE_* when the last request asked for it and was answered ACK, else 0. */
+  get state(): number {
+    return this.#state;
+  }
+
+  /** @returns the answer, or a promise of it where the host needs time; never throws or rejects */
+  handle({ type, addr, count }: Request): number | Promise<number> {
+    this.#state = 0;
+    switch (type) {
+      case 'plug':
+        return this.#plug(addr, count);
+      case 'unplug':
+        return this.#unplug(addr, count);
+      case 'unplug-all':
+        return this.#unplugAll();
+      case 'state':
+        return this.#queryState(addr, count);
+    }
+  }
+
+  #plug(addr: number, count: number): number | Promise<number> {
+    const { memory, sizes, properties } = this.#options;
+    if (!sizes.isValidRange(addr, count)) return VIRTIO_MEM_RESP_ERROR;
+    const asked = count * properties.blockSize;
+    if (memory.pluggedSize + asked > sizes.requested) return VIRTIO_MEM_RESP_NACK;
+    const first = sizes.blockOf(addr);
+    if (!memory.map.isAllUnplugged(first, count)) return VIRTIO_MEM_RESP_ERROR;
+    return this.#change('plug', () => memory.plug(first, count));
+  }
+
+  #unplug(addr: number, count: number): number | Promise<number> {
+    const { memory, sizes } = this.#options;
+    if (!sizes.isValidRange(addr, count)) return VIRTIO_MEM_RESP_ERROR;
+    const first = sizes.blockOf(addr);
+    if (!memory.map.isAllPlugged(first, count)) return VIRTIO_MEM_RESP_ERROR;
+    return this.#change('unplug', () => memory.unplug(first, count));
+  }
+
+  #unplugAll(): number | Promise<number> {
+    const { memory, sizes } = this.#options;
+    return this.#change(
+      'unplug-all',
+      () => memory.unplugAll(),
+      () => sizes.recompute(),
+    );
+  }
+
+  #queryState(addr: number, count: number): number {
+    const { memory, sizes } = this.#options;
+    if (!sizes.isValidRange(addr, count)) return VIRTIO_MEM_RESP_ERROR;
+    const first = sizes.blockOf(addr);
+    this.#state = VIRTIO_MEM_STATE_MIXED;
+    if (memory.map.isAllPlugged(first, count)) this.#state = VIRTIO_MEM_STATE_PLUGGED;
+    else if (memory.map.isAllUnplugged(first, count)) this.#state = VIRTIO_MEM_STATE_UNPLUGGED;
+    return VIRTIO_MEM_RESP_ACK;
+  }
+
+  /** Runs memory work: BUSY when the host cannot do it now. @param success  comes before the answer */
+  #change(
+    what: string,
+    work: () => void | Promise<void>,
+    success?: () => void,
+  ): number | Promise<number> {
+    const failed = (error: unknown): number => {
+      const { properties, onBusy } = this.#options;
+      onBusy(messageOf(error));
+      logger.warn({ id: properties.id, request: what, error: messageOf(error) }, 'answered BUSY');
+      return VIRTIO_MEM_RESP_BUSY;
+    };
+    const done = (): number => {
+      success?.();
+      this.#options.onChange();
+      return VIRTIO_MEM_RESP_ACK;
+    };
+    try {
+      const later = work();
+      return later === undefined ? done() : later.then(done, failed);
+    } catch (error) {
+      return failed(error);
+    }
+  }
+}
