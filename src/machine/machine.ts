@@ -1,35 +1,27 @@
-import { buildAcpiTables, type AcpiTables } from '../acpi/tables.ts';
-import { bootGuest } from '../boot/boot-guest.ts';
+import type { AcpiTables } from '../acpi/tables.ts';
 import type { SerialBackend } from '../devices/serial/backend.ts';
 import { GuestError, HostError } from '../errors.ts';
 import type { VcpuExit } from '../kvm/exit.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import { log } from '../log.ts';
-import { ramRanges } from '../memory/layout.ts';
-import { VirtioPci } from '../virtio/pci-transport/virtio-pci.ts';
+import type { VirtioPci } from '../virtio/pci-transport/virtio-pci.ts';
 import type { MachineConfig } from './config/machine-config.ts';
 import { MachineEvents } from './events.ts';
 import { ExitDispatch } from './exit-dispatch.ts';
 import { judgeExit } from './exit-verdict.ts';
-import { KvmDoorbells } from './kvm-doorbells.ts';
-import { KvmInterrupts } from './kvm-interrupts.ts';
-import { createIoSpaces, type KvmIoSpaces } from './kvm-io-spaces.ts';
+import type { KvmInterrupts } from './kvm-interrupts.ts';
+import type { KvmIoSpaces } from './kvm-io-spaces.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { isByGuest, type MachineEnd } from './machine-end.ts';
+import { loadGuest } from './load-guest.ts';
+import { buildParts } from './machine-parts.ts';
 import { MemoryBackends } from './memory-backends.ts';
-import {
-  createMemoryDevices,
-  guardedRegions,
-  placeMemoryDevices,
-  resetMemoryDevices,
-  type MemoryDevice,
-} from './memory-devices.ts';
+import { resetMemoryDevices, type MemoryDevice } from './memory-devices.ts';
 import { devicePath } from './memory-objects.ts';
-import { acpiNuma, nodeCount } from './numa.ts';
-import { Platform } from './platform.ts';
+import type { Platform } from './platform.ts';
 import { SerialTasks } from './serial-tasks.ts';
 import { actOnViolation } from './violations/act.ts';
-import { UnpluggedGuard } from './violations/unplugged-guard.ts';
+import type { UnpluggedGuard } from './violations/unplugged-guard.ts';
 import type { Violation } from './violations/violation.ts';
 import { createVmShell, type VmShell } from './vm-shell.ts';
 
@@ -80,43 +72,28 @@ export class Machine {
   private constructor(config: MachineConfig, shell: VmShell, serial: SerialBackend | undefined) {
     this.config = config;
     this.shell = shell;
-    const { vm, memory, table, backends } = shell;
-    const placed = placeMemoryDevices(config.virtioMem, {
-      ramSize: config.memorySize,
-      addressLimit: shell.addressLimit,
-      nodeCount: nodeCount(config.numa),
-      backends,
-    });
-    this.spaces = createIoSpaces(vm);
-    this.interrupts = new KvmInterrupts(vm);
-    this.platform = new Platform({
-      ports: this.spaces.ports,
-      mmio: this.spaces.mmio,
-      interrupts: this.interrupts,
-      serial: config.serial ? serial : undefined,
+    const parts = buildParts({
+      config,
+      shell,
+      serial,
       onReset: (cause) => this.#guestReset(cause),
       onPowerOff: () => this.#finish({ kind: 'power-off' }),
-    });
-    this.memoryDevices = createMemoryDevices(placed, { table, memory, backends });
-    this.guard = new UnpluggedGuard({
-      regions: guardedRegions(this.memoryDevices),
-      memory,
-      mmio: this.spaces.mmio,
       onViolation: (violation, vcpu) => this.#violated(violation, vcpu),
     });
-    const doorbells = new KvmDoorbells(vm);
-    this.transports = this.memoryDevices.map(({ device }) => {
-      const transport = new VirtioPci({ device, memory, doorbells });
-      this.platform.pci.addFunction(transport.function);
+    this.#acpi = parts.acpi;
+    this.guard = parts.guard;
+    this.interrupts = parts.interrupts;
+    this.memoryDevices = parts.memoryDevices;
+    this.platform = parts.platform;
+    this.spaces = parts.spaces;
+    this.transports = parts.transports;
+    for (const { device } of this.memoryDevices) {
       device.onSizeChange(() => this.#sizeChanged(device.id, device.sizes.pluggedSize));
-      return transport;
-    });
-    const apicIds = shell.vcpus.all.map(({ id }) => id);
-    const numa = acpiNuma(config.numa, placed);
-    this.#acpi = buildAcpiTables({ apicIds, serial: config.serial, numa });
+    }
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
+    const { vm, backends } = shell;
     const dispatch = new ExitDispatch({
       tags: this.spaces.tags,
       ring: vm.ring,
@@ -126,7 +103,7 @@ export class Machine {
       onUnhandled: (vcpu, exit) => this.#unhandled(vcpu, exit),
     });
     vm.setCallbacks({ onExit: dispatch.onExit, onPosted: dispatch.onPosted });
-    this.#boot(true);
+    loadGuest(config, shell, this.#acpi, true);
     const lost = backends.lost();
     if (lost !== undefined) throw lost;
     backends.onLost((error) => this.#finish({ kind: 'failed', error }));
@@ -250,30 +227,10 @@ export class Machine {
     this.platform.reset();
     await resetMemoryDevices(this.memoryDevices);
     this.shell.resetInterruptControllers();
-    this.#boot(false);
+    loadGuest(this.config, this.shell, this.#acpi, false);
     this.#lifecycle.enter(goesOn ? 'running' : 'paused');
     this.events.emit({ type: 'reset', guest: by === 'guest', cause });
     if (goesOn) this.#resume();
-  }
-
-  /** Loads the guest afresh and sets the vCPUs to its entry. */
-  #boot(first: boolean): void {
-    const { memory, vcpus } = this.shell;
-    const { kernel, initrd, commandLine, memorySize } = this.config;
-    for (const { gpa, bytes } of this.#acpi.tables) {
-      if (!memory.write(gpa, bytes, bytes.length)) {
-        throw new HostError('NO_MEMORY', 'the ACPI tables do not fit boot memory');
-      }
-    }
-    const { cpu } = bootGuest({
-      memory,
-      ram: ramRanges(memorySize),
-      kernelPath: kernel,
-      initrdPath: initrd,
-      commandLine,
-      rsdp: this.#acpi.rsdp,
-    });
-    vcpus.boot(cpu, first);
   }
 
   async #park(): Promise<void> {
