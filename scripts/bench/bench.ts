@@ -1,8 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { hostReport } from './host.ts';
+import type { HostMeasurement } from './host-measurement.ts';
 import type { Measurement } from './measurement.ts';
 import { idle, plugged, staticMemslot } from './measurements/memory.ts';
+import { memslots } from './measurements/memslots.ts';
+import { protection } from './measurements/protection.ts';
 import { requests } from './measurements/requests.ts';
 import { stall } from './measurements/stall.ts';
 import { startUp } from './measurements/start-up.ts';
@@ -22,7 +25,8 @@ const MEASUREMENTS: readonly Measurement[] = [
   stall,
   staticMemslot,
 ];
-const NAMES = MEASUREMENTS.map(({ name }) => name);
+const HOST_MEASUREMENTS: readonly HostMeasurement[] = [memslots, protection];
+const NAMES = [...MEASUREMENTS, ...HOST_MEASUREMENTS].map(({ name }) => name);
 
 function say(text: string): void {
   process.stderr.write(`bench: ${text}\n`);
@@ -42,21 +46,40 @@ function findVmms(options: BenchOptions): readonly Vmm[] {
   return [tsvmm, qemu];
 }
 
-async function measure(vmms: readonly Vmm[], options: BenchOptions): Promise<Samples> {
+function chosen<T extends { readonly name: string }>(
+  all: readonly T[],
+  { only }: BenchOptions,
+): readonly T[] {
+  return all.filter(({ name }) => only.length === 0 || only.includes(name));
+}
+
+async function measure(options: BenchOptions): Promise<Pick<Results, 'samples' | 'titles'>> {
   const samples = new Samples();
-  const chosen = MEASUREMENTS.filter(
-    ({ name }) => options.only.length === 0 || options.only.includes(name),
-  );
+  const measurements = chosen(MEASUREMENTS, options);
+  if (measurements.length === 0) return { samples, titles: {} };
+  const vmms = findVmms(options);
   for (let round = 0; round < options.rounds; round++) {
     // Whoever is first in one round is second in the next.
     const order = round % 2 === 0 ? vmms : vmms.toReversed();
-    for (const { name, maxRounds, run } of chosen) {
+    for (const { name, maxRounds, run } of measurements) {
       if (round >= (maxRounds ?? options.rounds)) continue;
       say(`round ${round + 1} of ${options.rounds}: ${name}`);
       for (const vmm of order) samples.add(vmm.name, await run(vmm, options.quick));
     }
   }
-  return samples;
+  return { samples, titles: Object.fromEntries(vmms.map(({ name, title }) => [name, title])) };
+}
+
+/** @returns sections of the report; the files beside it are written */
+async function measureHost(options: BenchOptions): Promise<readonly string[]> {
+  const sections: string[] = [];
+  for (const { name, run } of chosen(HOST_MEASUREMENTS, options)) {
+    say(name);
+    const { markdown: section, files } = await run(options.quick);
+    sections.push(section);
+    for (const [file, text] of Object.entries(files ?? {})) write(join(RESULTS, file), text);
+  }
+  return sections;
 }
 
 function write(path: string, text: string): void {
@@ -77,11 +100,10 @@ export async function main(args: readonly string[]): Promise<number> {
     if (host.load > host.processors / 2) {
       say(`load average ${host.load.toFixed(1)}: others are at work here, times mean little`);
     }
-    const vmms = findVmms(options);
     const date = new Date().toISOString();
-    const titles = Object.fromEntries(vmms.map(({ name, title }) => [name, title]));
-    const samples = await measure(vmms, options);
-    const results: Results = { date, host, titles, samples };
+    const { samples, titles } = await measure(options);
+    const sections = await measureHost(options);
+    const results: Results = { date, host, titles, samples, sections };
     const table = markdown(results);
     process.stdout.write(table);
     write(join(RESULTS, 'bench.md'), table);

@@ -2,7 +2,8 @@ import { parseArgs } from 'node:util';
 
 export const USAGE = `usage: npm run bench [-- OPTION...]
 
-Measures tsvmm and, where there is one, QEMU in turn, and writes bench-results/bench.md and .json.
+Measures tsvmm and, where there is one, QEMU in turn, then the host's kernel, and writes
+bench-results/bench.md and .json, and files of plots beside them.
 
   --only NAME     this measurement (can be given several times): NAMES
   --rounds N      rounds of each measurement (default 7)

@@ -9,6 +9,8 @@ export interface Results {
   /** What was measured, by name. */
   readonly titles: Readonly<Partial<Record<VmmName, string>>>;
   readonly samples: Samples;
+  /** What was measured of the host alone. */
+  readonly sections: readonly string[];
 }
 
 const UNITS = { ms: 'ms', us: 'µs', '%': '%', MiB: 'MiB' } as const;
@@ -65,17 +67,13 @@ function line(row: Row, samples: Samples): string | undefined {
   return `| ${cells.join(' | ')} |`;
 }
 
-/** The results as a Markdown page. */
-export function markdown({ date, host, titles, samples }: Results): string {
+function comparison({ titles, samples }: Results): readonly string[] {
   const rows = ROWS.flatMap((row) => line(row, samples) ?? []);
+  if (rows.length === 0) return [];
   const size = samples.median('tsvmm', 'stall size GiB');
   return [
-    `# Benchmark of ${date.slice(0, 10)}`,
-    '',
     `- ${titles.tsvmm ?? ''}`,
     `- ${titles.qemu ?? 'no QEMU'}`,
-    `- ${host.cpu}, ${host.memory}; Linux ${host.kernel}; ${host.kvm}`,
-    `- huge pages: ${host.hugePages}; load average at the start: ${host.load.toFixed(1)}`,
     '',
     'Medians over interleaved rounds. Touched memory that is unplugged: ' +
       `${size === undefined ? 'not measured' : `${size} GiB`}.`,
@@ -84,5 +82,18 @@ export function markdown({ date, host, titles, samples }: Results): string {
     '| --- | --- | --- | --- | --- | --- | --- | --- |',
     ...rows,
     '',
+  ];
+}
+
+/** The results as a Markdown page. */
+export function markdown(results: Results): string {
+  const { date, host, sections } = results;
+  return [
+    `# Benchmark of ${date.slice(0, 10)}`,
+    '',
+    `- ${host.cpu}, ${host.memory}; Linux ${host.kernel}; ${host.kvm}`,
+    `- huge pages: ${host.hugePages}; load average at the start: ${host.load.toFixed(1)}`,
+    ...comparison(results),
+    ...sections.flatMap((section) => ['', section]),
   ].join('\n');
 }
