@@ -14,6 +14,9 @@ class FakeMapping {
   readonly open: boolean[];
   limit = Number.POSITIVE_INFINITY;
   calls = 0;
+  /** What a call takes, and the time so far. */
+  callMs = 0;
+  clockMs = 0;
 
   constructor(blocks: number) {
     this.open = new Array<boolean>(blocks).fill(true);
@@ -25,6 +28,7 @@ class FakeMapping {
 
   protect(offset: number, length: number, access: string): void {
     this.calls += 1;
+    this.clockMs += this.callMs;
     const before = [...this.open];
     this.open.fill(access !== 'none', offset / BLOCK, (offset + length) / BLOCK);
     if (this.ranges <= this.limit) return;
@@ -45,7 +49,8 @@ function rig(blocks: number, mappings: number) {
   } as Backing;
   const plugged = new BlockMap(blocks);
   const budget = new MappingBudget(mappings);
-  const options = { id: 'vm0', blockSize: BLOCK, backing, plugged, budget };
+  const clock = (): number => mapping.clockMs;
+  const options = { id: 'vm0', blockSize: BLOCK, backing, plugged, budget, clock };
   const protection = new UnpluggedProtection(options);
   const plug = (first: number, count: number): void => {
     protection.lift(first, count);
@@ -88,6 +93,7 @@ describe('with mappings to spare', () => {
 
   it('takes one call for a range, and steps for one that would hold others up', async () => {
     const { mapping, protection, plug, unplug } = rig(1000, 100);
+    mapping.callMs = 1;
     const before = mapping.calls;
     plug(0, 1000);
     expect(mapping.calls).toBe(before + 1);
@@ -104,6 +110,21 @@ describe('with mappings to spare', () => {
     expect(turns).toBeGreaterThan(10);
     expect(mapping.open).not.toContain(true);
     expect(protection.unprotected).toBe(0);
+  });
+
+  it('takes few calls for a large range that costs nothing, and passes over what is closed', async () => {
+    const { mapping, plug, unplug } = rig(4000, 100);
+    plug(0, 4000);
+    const before = mapping.calls;
+    await unplug(0, 4000);
+    expect(mapping.calls - before).toBeLessThan(40);
+    plug(0, 20);
+    plug(3980, 20);
+    const sparse = mapping.calls;
+    await unplug(0, 20);
+    await unplug(3980, 20);
+    expect(mapping.calls - sparse).toBe(4);
+    expect(mapping.open).not.toContain(true);
   });
 });
 

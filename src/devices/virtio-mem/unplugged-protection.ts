@@ -7,8 +7,15 @@ import { BlockMap } from './block-map.ts';
 
 const logger = log('virtio-mem');
 
-/** Memory protected at a time: where the guest has touched base pages, that is about 2 ms of work. */
-const STEP_BYTES = 32 * MIB;
+/**
+ * Memory protected at a time. Where the guest has touched base pages, 32 MiB take about a millisecond;
+ * where it has touched nothing, only the calls cost, so steps that take no time make the next larger.
+ */
+const STEP_BYTES = { least: 32 * MIB, most: 256 * MIB } as const;
+/** A step below this makes the next one larger, ms. */
+const QUICK_STEP_MS = 0.25;
+/** Work at a time, ms: then other work gets its turn. */
+const TURN_MS = 1;
 
 export interface ProtectionOptions {
   readonly id: string;
@@ -18,6 +25,8 @@ export interface ProtectionOptions {
   /** Which blocks are plugged: the truth that the protection follows. */
   readonly plugged: BlockMap;
   readonly budget: MappingBudget;
+  /** Milliseconds; a parameter for tests. */
+  readonly clock?: () => number;
 }
 
 /**
@@ -77,15 +86,26 @@ export class UnpluggedProtection {
     const from = this.#open.nextPlugged(gapStart, gapEnd);
     const end = this.#open.lastPlugged(gapStart, gapEnd) + 1;
     if (end <= from) return;
-    if ((end - from) * blockSize > STEP_BYTES) return this.#protectInSteps(from, end);
+    if ((end - from) * blockSize > STEP_BYTES.least) return this.#protectInSteps(from, end);
     this.#close(from, end);
   }
 
   async #protectInSteps(from: number, end: number): Promise<void> {
-    const step = Math.max(1, Math.floor(STEP_BYTES / this.#options.blockSize));
-    for (let at = from; at < end; at += step) {
-      if (!this.#close(at, Math.min(end, at + step))) return;
+    const { blockSize, clock = () => performance.now() } = this.#options;
+    const most = Math.floor(STEP_BYTES.most / blockSize);
+    const least = Math.max(1, Math.floor(STEP_BYTES.least / blockSize));
+    let step = least;
+    let turn = clock();
+    for (let at = from; at < end; ) {
+      const start = clock();
+      const to = Math.min(end, at + step);
+      if (!this.#close(at, to)) return;
+      const now = clock();
+      step = Math.max(least, now - start < QUICK_STEP_MS ? Math.min(4 * step, most) : step / 4);
+      at = this.#open.nextPlugged(to, end);
+      if (now - turn < TURN_MS) continue;
       await new Promise((resolve) => setImmediate(resolve));
+      turn = clock();
     }
   }
 
