@@ -88,7 +88,7 @@ function withRunOptions(command: Command): Command {
     .option('--qmp <where>', 'let programs in: unix:PATH or tcp:ADDR:PORT; see below', collect, [])
     .option(
       '--qmp-event-interval <ms>',
-      'least time between two events about the size of a memory device',
+      'least time between two events of a kind about one memory device',
       '1000',
     )
     .option('--no-reboot', 'exit when the guest reboots')

@@ -20,7 +20,15 @@ export class ConfigError extends TsvmmError {}
 export class HostError extends TsvmmError {}
 
 /** The guest cannot go on: emulation failure, triple fault with `--no-reboot`. Exit code 3. */
-export class GuestError extends TsvmmError {}
+export class GuestError extends TsvmmError {
+  /** All there is to say, in lines for people: a summary, then the state of the vCPU. */
+  readonly report: readonly string[];
+
+  constructor(code: string, message: string, report: readonly string[] = [message]) {
+    super(code, message);
+    this.report = report;
+  }
+}
 
 /** Exit codes of the `tsvmm` command. */
 export const EXIT_CODE = { ok: 0, host: 1, usage: 2, guest: 3 } as const;

@@ -1,5 +1,5 @@
-import { ConfigError, createVm, HostError } from 'tsvmm';
-import { describe, expect, it } from 'vitest';
+import { ConfigError, createVm, HostError, type VmEvent } from 'tsvmm';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { guestPath } from '../harness/guests.ts';
 import { agentOptions, startAgent } from './agent-vm.ts';
 
@@ -74,10 +74,22 @@ describe('a machine in this process', () => {
     expect(await kept.status()).toBe('ended');
   });
 
-  it('tells that the guest cannot go on', async () => {
+  it('tells that the guest cannot go on, and leaves stderr to the program', async () => {
     const vm = await createVm({ kernel: guestPath('stuck'), memory: '64M', reboot: false });
+    const written = vi.spyOn(process.stderr, 'write');
+    onTestFinished(() => written.mockRestore());
+    const events: VmEvent[] = [];
+    const following = (async () => {
+      for await (const event of vm.events()) events.push(event);
+    })();
     await vm.start();
-    expect(await vm.ended).toMatchObject({ kind: 'failed', error: { name: 'GuestError' } });
+    const end = await vm.ended;
+    expect(end).toMatchObject({ kind: 'failed', error: { name: 'GuestError' } });
+    await following;
+    const report: unknown = expect.arrayContaining([expect.stringContaining('RAX=')]);
+    expect(events).toMatchObject([{ type: 'guest-fault', report }, { type: 'shutdown' }]);
+    expect(end).toMatchObject({ error: { report } });
+    expect(written).not.toHaveBeenCalled();
     await vm.close();
   });
 

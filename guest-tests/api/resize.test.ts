@@ -143,6 +143,7 @@ describe('events', () => {
       'stop',
       'resume',
       'memory-device-size',
+      'memory-device-convergence',
       'shutdown',
     ]);
     expect(seen[2]).toMatchObject({ id: 'vm0', size: 64 * MIB });

@@ -21,7 +21,13 @@ describe('the size of a memory device', () => {
     await vm.agent.ok('follow');
     for (const size of [GIB, 64 * MIB, 0]) {
       await qmp.run('qom-set', { path: 'vm0', property: 'requested-size', value: size });
-      expect(await qmp.event('X_TSVMM_MEMORY_DEVICE_CONVERGED')).toEqual({ ...VM0, size });
+      expect(await qmp.event('X_TSVMM_MEMORY_DEVICE_CONVERGED')).toEqual({
+        ...VM0,
+        size,
+        'requested-size': size,
+        reason: 'converged',
+        cause: 'size is as requested',
+      });
       expect(await qmp.run('query-memory-devices')).toMatchObject([
         { type: 'virtio-mem', data: { id: 'vm0', 'requested-size': size, size } },
       ]);
@@ -57,6 +63,50 @@ describe('the size of a memory device', () => {
       { event: 'MEMORY_DEVICE_SIZE_CHANGE', data: { ...VM0, size: 20 * block } },
       { event: 'SHUTDOWN' },
     ]);
+  });
+});
+
+describe('a guest that does nothing about its memory', () => {
+  it('is told to have stalled, to go on, and to have done it', async () => {
+    const { vm, qmp } = await boot({ virtioMem: ['size=1G,block-size=2M'] });
+    const { addr, block } = await vm.agent.initMem();
+    const requested = { 'requested-size': 3 * block };
+    await qmp.run('qom-set', { path: 'vm0', property: 'requested-size', value: 3 * block });
+    expect(await qmp.event('X_TSVMM_MEMORY_DEVICE_STALLED')).toMatchObject({
+      ...{ ...VM0, ...requested, size: 0, reason: 'plug-stalled' },
+      cause: expect.stringContaining('asks for nothing') as string,
+    });
+    await vm.agent.ok(`plug ${addr} 1`);
+    expect(await qmp.event('X_TSVMM_MEMORY_DEVICE_RESUMED')).toMatchObject({
+      ...{ ...VM0, ...requested, size: block },
+    });
+    await vm.agent.ok(`plug ${addr + block} 2`);
+    expect(await qmp.event('X_TSVMM_MEMORY_DEVICE_CONVERGED')).toMatchObject({
+      ...{ ...VM0, ...requested, size: 3 * block },
+    });
+  });
+});
+
+describe('an access to memory that is not plugged', () => {
+  it('is told: what it was, and what follows', async () => {
+    const { vm, qmp } = await boot({ virtioMem: ['size=16G,block-size=2M,dynamic-memslots=on'] });
+    const { addr } = await vm.agent.initMem();
+    vm.process.write(`poke 8 ${addr} 5\n`);
+    const told = await qmp.event('X_TSVMM_MEMORY_DEVICE_VIOLATION');
+    expect(told).toEqual({
+      ...VM0,
+      'cpu-index': 0,
+      gpa: addr,
+      rip: expect.any(Number) as number,
+      access: 'write',
+      action: 'stop',
+      count: 1,
+    });
+    await qmp.event('STOP');
+    const { rip } = told as { readonly rip: number };
+    expect(await qmp.run('human-monitor-command', { 'command-line': 'info status' })).toContain(
+      `at rip 0x${rip.toString(16)}`,
+    );
   });
 });
 
@@ -146,7 +196,7 @@ describe('the end', () => {
     expect(events.map(({ event, data }) => [event, data])).toEqual(
       isPanic
         ? [
-            ['GUEST_PANICKED', { action: 'poweroff' }],
+            ['GUEST_PANICKED', { action: 'poweroff', 'x-tsvmm-report': expect.any(Array) as [] }],
             ['SHUTDOWN', { guest: true, reason: 'guest-panic' }],
           ]
         : [['SHUTDOWN', { guest: true, reason: 'guest-reset' }]],

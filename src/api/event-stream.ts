@@ -1,4 +1,5 @@
 import { HostError } from '../errors.ts';
+import { supersedes } from '../machine/events.ts';
 import type { EventHub, VmEvent } from './event-hub.ts';
 
 /** Events that wait for a reader who does not read; with one more it is told that it missed some. */
@@ -15,8 +16,8 @@ interface Reader {
 }
 
 /**
- * Events from the moment it is made, one reader's. What is not read waits: of the sizes of a memory
- * device the latest, of others up to a limit.
+ * Events from the moment it is made, one reader's. What is not read waits: of those that a guest can
+ * cause at will the latest of each memory device, of others up to a limit.
  */
 export class EventStream implements AsyncIterableIterator<VmEvent, undefined> {
   readonly #signal: AbortSignal | undefined;
@@ -70,10 +71,7 @@ export class EventStream implements AsyncIterableIterator<VmEvent, undefined> {
       reader.resolve({ done: false, value: event });
       return;
     }
-    if (event.type === 'memory-device-size') {
-      const isOlder = (it: VmEvent): boolean => it.type === event.type && it.id === event.id;
-      this.#waiting = this.#waiting.filter((it) => !isOlder(it));
-    }
+    this.#waiting = this.#waiting.filter((it) => !supersedes(event, it));
     this.#waiting.push(event);
     if (this.#waiting.length <= LIMIT) return;
     this.#waiting = [];

@@ -1,4 +1,5 @@
 import { ConfigError, messageOf } from '../errors.ts';
+import { isStuck } from '../machine/convergence-reporter.ts';
 import { formatSize, parseSize } from '../units.ts';
 import type { MemoryDeviceState, MemoryHost } from './memory-device.ts';
 import type { Size } from './options.ts';
@@ -178,7 +179,11 @@ class ResizeWait {
       this.#settle(() => resolve(state));
     } else if (status === 'ended') {
       this.#fail('ENDED', `the machine ended ${this.#progressText(bytes)}`);
-    } else if (options.onStall !== 'wait' && isStuck(state) && nowMs - this.#activeMs >= QUIET_MS) {
+    } else if (
+      options.onStall !== 'wait' &&
+      isStuck(state.convergence) &&
+      nowMs - this.#activeMs >= QUIET_MS
+    ) {
       this.#fail('STALLED', `stalled ${this.#progressText(bytes)}: ${state.cause}`);
     }
   }
@@ -231,22 +236,5 @@ class ResizeWait {
         resolve();
       };
     });
-  }
-}
-
-/** Whether it is the guest that does not go on. Without a driver it may still be booting. */
-function isStuck({ convergence }: MemoryDeviceState): boolean {
-  switch (convergence) {
-    case 'unplug-stalled':
-    case 'plug-stalled':
-    case 'busy':
-    case 'nack':
-    case 'error':
-      return true;
-    case 'converged':
-    case 'no-driver':
-    case 'not-asked':
-    case 'under-way':
-      return false;
   }
 }

@@ -7,11 +7,11 @@ import { parseEventInterval, parseQmpTarget } from '../qmp/target.ts';
 /** Sockets for programs, open but not yet served: the machine they are about comes later. */
 export class QmpEnds {
   readonly #listeners: Listener[] = [];
-  readonly #sizeIntervalMs: number;
+  readonly #intervalMs: number;
   #server: QmpServer | undefined;
 
-  private constructor(sizeIntervalMs: number) {
-    this.#sizeIntervalMs = sizeIntervalMs;
+  private constructor(intervalMs: number) {
+    this.#intervalMs = intervalMs;
   }
 
   /**
@@ -35,7 +35,7 @@ export class QmpEnds {
 
   /** Serves the clients that come, and those that wait. */
   serve(control: MachineControl, events: MachineEvents): void {
-    const server = new QmpServer({ control, events, sizeIntervalMs: this.#sizeIntervalMs });
+    const server = new QmpServer({ control, events, deviceIntervalMs: this.#intervalMs });
     this.#server = server;
     for (const listener of this.#listeners) server.serve(listener);
   }

@@ -127,10 +127,8 @@ function handleSignals(onSignal: () => void, cleanup: Cleanup): void {
 
 function exitCodeFor(end: MachineEnd): number {
   if (end.kind !== 'failed') return EXIT_CODE.ok;
-  // What the guest did wrong has been told at length when it did.
-  if (!(end.error instanceof GuestError)) {
-    process.stderr.write(`tsvmm: ${messageOf(end.error)}\n`);
-  }
+  const report = end.error instanceof GuestError ? end.error.report : [messageOf(end.error)];
+  for (const line of report) process.stderr.write(`tsvmm: ${line}\n`);
   return exitCodeOf(end.error);
 }
 

@@ -18,7 +18,7 @@ export interface Witnesses {
   readonly guard: Pick<UnpluggedGuard, 'settle'>;
 }
 
-/** Finds out what an exit means; what ends the machine has been told on stderr. */
+/** Finds out what an exit means. */
 export function judgeExit(vcpu: Vcpu, exit: VcpuExit, witnesses: Witnesses): Verdict {
   const { memory, backends, guard } = witnesses;
   if (isTripleFault(exit)) return { kind: 'reset', cause: 'triple fault' };
@@ -26,6 +26,5 @@ export function judgeExit(vcpu: Vcpu, exit: VcpuExit, witnesses: Witnesses): Ver
   const failure = isMemoryFailure(exit) ? backends.trouble() : undefined;
   if (failure !== undefined) return { kind: 'end', error: failure };
   const report = diagnose(vcpu, exit, memory);
-  process.stderr.write(`${report.map((line) => `tsvmm: ${line}`).join('\n')}\n`);
-  return { kind: 'end', error: new GuestError('GUEST_FAULT', report[0] ?? '') };
+  return { kind: 'end', error: new GuestError('GUEST_FAULT', report[0] ?? '', report) };
 }

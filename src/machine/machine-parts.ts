@@ -72,6 +72,7 @@ export function buildParts(options: MachinePartsOptions): MachineParts {
   const transports = memoryDevices.map(({ device }) => {
     const transport = new VirtioPci({ device, memory, doorbells });
     platform.pci.addFunction(transport.function);
+    device.onSizeChange(() => guard.plugged());
     return transport;
   });
   const acpi = buildAcpiTables({

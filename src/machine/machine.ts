@@ -17,6 +17,7 @@ import { loadGuest } from './load-guest.ts';
 import { buildParts } from './machine-parts.ts';
 import { MemoryBackends } from './memory-backends.ts';
 import { resetMemoryDevices, type MemoryDevice } from './memory-devices.ts';
+import { reportMemoryDevices } from './memory-device-events.ts';
 import { devicePath } from './memory-objects.ts';
 import type { Platform } from './platform.ts';
 import { SerialTasks } from './serial-tasks.ts';
@@ -48,6 +49,7 @@ export class Machine {
   readonly #lifecycle = new Lifecycle();
   readonly #tasks = new SerialTasks();
   readonly #acpi: AcpiTables;
+  readonly #stopReports: () => void;
   #end: (end: MachineEnd) => void = () => undefined;
   #resetPending = false;
   #closed: Promise<void> | undefined;
@@ -87,9 +89,6 @@ export class Machine {
     this.platform = parts.platform;
     this.spaces = parts.spaces;
     this.transports = parts.transports;
-    for (const { device } of this.memoryDevices) {
-      device.onSizeChange(() => this.#sizeChanged(device.id, device.sizes.pluggedSize));
-    }
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -107,6 +106,7 @@ export class Machine {
     const lost = backends.lost();
     if (lost !== undefined) throw lost;
     backends.onLost((error) => this.#finish({ kind: 'failed', error }));
+    this.#stopReports = reportMemoryDevices(this.memoryDevices, this);
   }
 
   get isRunning(): boolean {
@@ -200,7 +200,11 @@ export class Machine {
     this.#lifecycle.enter('ended');
     this.shell.vcpus.park().catch(() => undefined);
     for (const transport of this.transports) transport.pause();
+    this.#stopReports();
     const guest = isByGuest(end);
+    if (end.kind === 'failed' && end.error instanceof GuestError) {
+      this.events.emit({ type: 'guest-fault', report: end.error.report });
+    }
     this.events.emit({ type: 'shutdown', guest, cause: end.kind });
     this.#end(end);
   }
@@ -253,16 +257,15 @@ export class Machine {
     this.#finish({ kind: 'failed', error });
   }
 
-  #sizeChanged(id: string, size: number): void {
-    this.guard.plugged();
-    this.events.emit({ type: 'memory-device-size', id, size, path: devicePath(id) });
-  }
-
   /** The vCPU goes no further than the instruction at hand: its answer comes after the pause. */
   #violated(violation: Violation, vcpu: Vcpu): void {
     if (this.hasEnded) return;
     vcpu.pause();
-    actOnViolation(this.config.onViolation, violation, {
+    const { device: id, ...what } = violation;
+    const action = this.config.onViolation;
+    const about = { id, path: devicePath(id), action, count: this.guard.count(id) };
+    this.events.emit({ type: 'violation', ...about, ...what });
+    actOnViolation(action, violation, {
       stop: (reason) => {
         this.stop(reason).catch((error: unknown) => this.#finish({ kind: 'failed', error }));
       },

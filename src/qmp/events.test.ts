@@ -60,6 +60,26 @@ describe('events', () => {
     expect(events).toMatchObject([{ size: 5_000 }, { size: GIB + 5_000 }]);
   });
 
+  it('about violations and convergence wait too, the latest of each device', async () => {
+    const client = await rig().ready();
+    await hold(client);
+    const vm0 = { id: 'vm0', path: '/machine/peripheral/vm0' };
+    const where = { vcpu: 0, gpa: GIB, rip: 2n ** 63n, access: 'read', action: 'stop' } as const;
+    for (let count = 1; count <= 5_000; count++) {
+      rig().events.emit({ type: 'violation', ...vm0, ...where, count });
+      const sizes = { size: count, requestedSize: GIB };
+      const why = { state: 'stalled', reason: 'busy', cause: 'the host is busy' } as const;
+      rig().events.emit({ type: 'memory-device-convergence', ...vm0, ...why, ...sizes });
+    }
+    client.socket.resume();
+    const events: unknown[] = [];
+    while (events.length < 2) {
+      const { event, data } = await client.next();
+      if (event !== undefined) events.push(data);
+    }
+    expect(events).toMatchObject([{ count: 5_000, rip: 2n ** 63n }, { size: 5_000 }]);
+  });
+
   it('cut off a client that misses too many of those that cannot wait', async () => {
     const client = await rig().ready();
     await hold(client);

@@ -21,8 +21,8 @@ export interface Listener {
 export interface QmpServerOptions {
   readonly control: MachineControl;
   readonly events: MachineEvents;
-  /** Least time between two events about the size of one device, in milliseconds. */
-  readonly sizeIntervalMs: number;
+  /** Least time between two events of a kind about one memory device, in milliseconds. */
+  readonly deviceIntervalMs: number;
 }
 
 /** Clients that wait to negotiate, or are being served, on any number of sockets. */
@@ -34,11 +34,11 @@ export class QmpServer {
   readonly #clients = new Set<QmpClient>();
   readonly #endpoints = new Set<Endpoint>();
 
-  constructor({ control, events, sizeIntervalMs }: QmpServerOptions) {
+  constructor({ control, events, deviceIntervalMs }: QmpServerOptions) {
     this.#context = { control, humanMonitor: (line) => humanMonitor(control, line) };
     this.#source = new EventSource({
       control,
-      intervalMs: sizeIntervalMs,
+      intervalMs: deviceIntervalMs,
       publish: (event) => this.#publish(event),
     });
     this.#stopListening = events.listen(this.#source.happened);
@@ -67,11 +67,10 @@ export class QmpServer {
     this.#endpoints.delete(endpoint);
   }
 
-  #publish({ event: { event, data }, atMs }: TimedEvent): void {
+  #publish({ event: { event, data }, atMs, subject }: TimedEvent): void {
     const timestamp = { seconds: Math.floor(atMs / 1000), microseconds: (atMs % 1000) * 1000 };
     const hasData = Object.keys(data).length > 0;
     const text = message({ timestamp, event, ...(hasData ? { data } : {}) });
-    const subject = 'qom-path' in data ? `${event} ${data['qom-path']}` : undefined;
     for (const client of this.#clients) client.publish({ text, subject });
   }
 

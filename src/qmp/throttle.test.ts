@@ -66,4 +66,17 @@ describe('Throttle', () => {
     for (const value of ['1', '2', '3']) open.push('a', value);
     expect(all).toEqual(['1', '2', '3']);
   });
+
+  it('hurries what waits of one key, and keeps to the interval then', () => {
+    for (const value of ['a1', 'a2']) throttle.push('a', value);
+    for (const value of ['b1', 'b2']) throttle.push('b', value);
+    throttle.hurry('a');
+    throttle.hurry('a');
+    throttle.hurry('c');
+    expect(emitted).toEqual(['a1', 'b1', 'a2']);
+    throttle.push('a', 'a3');
+    expect(emitted).toHaveLength(3);
+    vi.advanceTimersByTime(1000);
+    expect(emitted).toEqual(['a1', 'b1', 'a2', 'a3', 'b2']);
+  });
 });

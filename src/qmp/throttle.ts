@@ -28,6 +28,15 @@ export class Throttle<T> {
     this.#emit(value);
   }
 
+  /** Lets through what waits of one key, at once; the interval goes on. */
+  hurry(key: string): void {
+    const slot = this.#slots.get(key);
+    const latest = slot?.latest;
+    if (slot === undefined || latest === undefined) return;
+    slot.latest = undefined;
+    this.#emit(latest.value);
+  }
+
   /** Lets through what waits, at once. */
   flush(): void {
     for (const { timer, latest } of this.#take()) {

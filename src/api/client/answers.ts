@@ -35,3 +35,22 @@ export function numberOf(object: JsonObject, name: string): number {
   if (typeof value !== 'number') throw wrong(name);
   return value;
 }
+
+/** A whole number of up to 64 bits. @throws HostError */
+export function integerOf(object: JsonObject, name: string): bigint {
+  const value = object[name];
+  if (typeof value === 'bigint') return value;
+  if (typeof value !== 'number' || !Number.isSafeInteger(value)) throw wrong(name);
+  return BigInt(value);
+}
+
+/** @throws HostError when it is none of `known` */
+export function oneOf<Value extends string>(
+  known: readonly Value[],
+  object: JsonObject,
+  name: string,
+): Value {
+  const found = known.find((each) => each === object[name]);
+  if (found === undefined) throw wrong(name);
+  return found;
+}

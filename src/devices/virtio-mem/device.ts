@@ -51,6 +51,7 @@ export class VirtioMem implements VirtioDevice {
   readonly #convergence = new ConvergenceWatch(performance.now());
   readonly #nudge = new Nudge(() => this.#host?.configChanged());
   readonly #sizeListeners = new Set<() => void>();
+  readonly #requestListeners = new Set<() => void>();
   #host: VirtioHost | undefined;
   #queue: SplitQueue | undefined;
   /** Memory work under way, which outlives a reset of the device by its driver. */
@@ -101,6 +102,12 @@ export class VirtioMem implements VirtioDevice {
     return () => this.#sizeListeners.delete(listener);
   }
 
+  /** Calls back after every request for a size, be it the same again. @returns the way to stop that */
+  onSizeRequest(listener: () => void): () => void {
+    this.#requestListeners.add(listener);
+    return () => this.#requestListeners.delete(listener);
+  }
+
   /**
    * Asks the guest to grow or shrink to `bytes`; it answers when it likes. The usable region grows
    * with it, and shrinks only when nothing is plugged (UNPLUG_ALL, reset).
@@ -113,6 +120,7 @@ export class VirtioMem implements VirtioDevice {
     this.#nudge.cancel();
     this.#sizes.publish(this.memory.pluggedSize);
     this.#host?.configChanged();
+    for (const listener of this.#requestListeners) listener();
   }
 
   /**
@@ -120,15 +128,16 @@ export class VirtioMem implements VirtioDevice {
    * requested size stays, so that the guest plugs again after it has booted.
    */
   async resetMemory(): Promise<void> {
-    await this.idle();
+    // Whoever else has waited may have been faster.
+    while (this.#work !== undefined) await this.idle();
     this.#work = Promise.resolve(this.memory.unplugAll());
     try {
       await this.#work;
+      this.#sizes.recompute();
     } finally {
       this.#work = undefined;
+      this.#sizeChanged();
     }
-    this.#sizes.recompute();
-    this.#sizeChanged();
   }
 
   /** Resolves when no memory work is under way. */

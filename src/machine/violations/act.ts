@@ -24,7 +24,8 @@ export function actOnViolation(
       responses.reset(what);
       return;
     case 'kill':
-      process.stderr.write(`tsvmm: ${what}; ended, as --on-violation kill says\n`);
-      responses.end(new GuestError('VIOLATION', what));
+      responses.end(
+        new GuestError('VIOLATION', what, [`${what}; ended, as --on-violation kill says`]),
+      );
   }
 }

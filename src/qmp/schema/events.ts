@@ -1,4 +1,17 @@
-import { bool, int, NOTHING, object, oneOf, str, type ObjectType, type TypeOf } from './type.ts';
+import type { ConvergenceKind } from '../../machine/events.ts';
+import { VIOLATION_ACTIONS } from '../../machine/violations/violation.ts';
+import {
+  bool,
+  int,
+  listOf,
+  NOTHING,
+  object,
+  oneOf,
+  str,
+  uint64,
+  type ObjectType,
+  type TypeOf,
+} from './type.ts';
 
 /** Why a machine was reset or has ended. */
 const ShutdownCause = oneOf(
@@ -14,6 +27,26 @@ export type ShutdownReason = TypeOf<typeof ShutdownCause>;
 
 const MemoryDeviceSize = object({ id: str, size: int, 'qom-path': str });
 
+const CONVERGENCE_KINDS = [
+  'converged',
+  'no-driver',
+  'not-asked',
+  'under-way',
+  'busy',
+  'nack',
+  'error',
+  'unplug-stalled',
+  'plug-stalled',
+] as const satisfies readonly ConvergenceKind[];
+
+/** How far a memory device is from what was requested, and why: for programs, and for people. */
+const MemoryDeviceConvergence = object({
+  ...MemoryDeviceSize.members,
+  'requested-size': int,
+  reason: oneOf(...CONVERGENCE_KINDS),
+  cause: str,
+});
+
 /** Every event there is, with its data. Names of our own begin with `X_TSVMM_`. */
 export const EVENTS = {
   STOP: NOTHING,
@@ -21,12 +54,30 @@ export const EVENTS = {
   POWERDOWN: NOTHING,
   RESET: object({ guest: bool, reason: ShutdownCause }),
   SHUTDOWN: object({ guest: bool, reason: ShutdownCause }),
-  /** The guest cannot go on; the machine ends. */
-  GUEST_PANICKED: object({ action: oneOf('poweroff') }),
+  /** The guest cannot go on; the machine ends. The report is for people, a summary first. */
+  GUEST_PANICKED: object({ action: oneOf('poweroff'), 'x-tsvmm-report': listOf(str) }),
   /** At most one per device and interval; the last one has the size that stays. */
   MEMORY_DEVICE_SIZE_CHANGE: MemoryDeviceSize,
-  /** A size change has made a device as large as was requested. */
-  X_TSVMM_MEMORY_DEVICE_CONVERGED: MemoryDeviceSize,
+  /** A device is as large as was requested. Like the next two, at most one per device and interval. */
+  X_TSVMM_MEMORY_DEVICE_CONVERGED: MemoryDeviceConvergence,
+  /** The guest has done nothing for 5 seconds, and the device is not as large as was requested. */
+  X_TSVMM_MEMORY_DEVICE_STALLED: MemoryDeviceConvergence,
+  /** It goes on after all. */
+  X_TSVMM_MEMORY_DEVICE_RESUMED: MemoryDeviceConvergence,
+  /**
+   * The guest used memory of a device that is not plugged: the latest such access, and what follows
+   * from it. At most one per device and interval; `count` has them all.
+   */
+  X_TSVMM_MEMORY_DEVICE_VIOLATION: object({
+    id: str,
+    'qom-path': str,
+    'cpu-index': int,
+    gpa: int,
+    rip: uint64,
+    access: oneOf('read', 'write', 'execute', 'unknown'),
+    action: oneOf(...VIOLATION_ACTIONS),
+    count: int,
+  }),
 } as const satisfies Readonly<Record<string, ObjectType>>;
 
 export type EventName = keyof typeof EVENTS;

@@ -6,7 +6,13 @@ import type { BuiltinName, Members, TypeOf, WireType } from './type.ts';
 type Info = TypeOf<typeof SchemaInfo>;
 type MemberInfo = TypeOf<typeof SchemaInfo.variants.object>['members'][number];
 
-const JSON_TYPES = { str: 'string', int: 'int', bool: 'boolean', any: 'value' } as const;
+const JSON_TYPES = {
+  str: 'string',
+  int: 'int',
+  uint64: 'int',
+  bool: 'boolean',
+  any: 'value',
+} as const;
 
 /**
  * Describes the schema for clients. Types go by numbers instead of names, since clients must not
@@ -44,7 +50,9 @@ class Introspection {
     }
   }
 
-  #builtin(name: BuiltinName): string {
+  #builtin(builtin: BuiltinName): string {
+    // Clients know one kind of integer.
+    const name = builtin === 'uint64' ? 'int' : builtin;
     this.#add({ name, 'meta-type': 'builtin', 'json-type': JSON_TYPES[name] });
     return name;
   }

@@ -49,6 +49,8 @@ interface Builtins {
   str: string;
   /** A whole number that a double holds. */
   int: number;
+  /** A whole number up to 2^64 - 1: an address or a register. */
+  uint64: number | bigint;
   bool: boolean;
   any: JsonValue;
 }
@@ -97,6 +99,7 @@ export type TypeOf<T> =
 
 export const str: BuiltinType<'str'> = { kind: 'builtin', name: 'str' };
 export const int: BuiltinType<'int'> = { kind: 'builtin', name: 'int' };
+export const uint64: BuiltinType<'uint64'> = { kind: 'builtin', name: 'uint64' };
 export const bool: BuiltinType<'bool'> = { kind: 'builtin', name: 'bool' };
 export const any: BuiltinType<'any'> = { kind: 'builtin', name: 'any' };
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { JsonValue } from '../json/value.ts';
-import { any, bool, int, listOf, object, oneOf, optional, str, union } from './type.ts';
+import { any, bool, int, listOf, object, oneOf, optional, str, uint64, union } from './type.ts';
 import { validate } from './validate.ts';
 
 const type = object({
@@ -10,6 +10,7 @@ const type = object({
   value: optional(any),
   modes: optional(listOf(oneOf('a', 'b'))),
   inner: optional(object({ x: int })),
+  at: optional(uint64),
   choice: optional(
     union('kind', { kind: oneOf('n', 's') }, { n: object({ n: int }), s: object({}) }),
   ),
@@ -23,6 +24,8 @@ describe('validate', () => {
     [{ path: 'x', count: -1, flag: false, value: null, modes: ['a', 'b', 'a'] }],
     [{ path: 'x', inner: { x: 0 }, choice: { kind: 'n', n: 1 } }],
     [{ path: 'x', choice: { kind: 's' } }],
+    [{ path: 'x', at: 0 }],
+    [{ path: 'x', at: 2n ** 64n - 1n }],
   ])('accepts %o', (value) => {
     expect(check(value)).not.toThrow();
   });
@@ -34,6 +37,9 @@ describe('validate', () => {
     [{ path: '', x: 1 }, "Parameter 'x' is unexpected"],
     [{ path: '', count: 1.5 }, "Invalid parameter type for 'count', expected: integer"],
     [{ path: '', count: 2n ** 60n }, "Invalid parameter type for 'count', expected: integer"],
+    [{ path: '', at: -1 }, "Invalid parameter type for 'at', expected: uint64"],
+    [{ path: '', at: 1.5 }, "Invalid parameter type for 'at', expected: uint64"],
+    [{ path: '', at: 2n ** 64n }, "Invalid parameter type for 'at', expected: uint64"],
     [{ path: '', flag: 1 }, "Invalid parameter type for 'flag', expected: boolean"],
     [{ path: '', modes: {} }, "Invalid parameter type for 'modes', expected: array"],
     [{ path: '', modes: ['a', 'c'] }, "Parameter 'modes[1]' does not accept value 'c'"],

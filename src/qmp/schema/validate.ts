@@ -5,6 +5,7 @@ import type { BuiltinName, Members, TypeOf, WireType } from './type.ts';
 const SPELLED: Readonly<Record<BuiltinName, string>> = {
   str: 'string',
   int: 'integer',
+  uint64: 'uint64',
   bool: 'boolean',
   any: 'value',
 };
@@ -19,6 +20,9 @@ function isBuiltin(type: BuiltinName, value: JsonValue): boolean {
       return typeof value === 'string';
     case 'int':
       return Number.isSafeInteger(value);
+    case 'uint64':
+      if (typeof value === 'bigint') return value >= 0n && value < 2n ** 64n;
+      return Number.isSafeInteger(value) && Number(value) >= 0;
     case 'bool':
       return typeof value === 'boolean';
     case 'any':

@@ -87,8 +87,8 @@ export class QmpRig {
   readonly path = join(temporaryFolder(), 'qmp');
   readonly #clients: TestClient[] = [];
 
-  constructor(sizeIntervalMs: number) {
-    this.server = new QmpServer({ control: this.machine, events: this.events, sizeIntervalMs });
+  constructor(deviceIntervalMs: number) {
+    this.server = new QmpServer({ control: this.machine, events: this.events, deviceIntervalMs });
   }
 
   async listen(): Promise<void> {
@@ -120,10 +120,10 @@ export class QmpRig {
 }
 
 /** The rig of the running test. */
-export function useQmpRig(sizeIntervalMs = 0): () => QmpRig {
+export function useQmpRig(deviceIntervalMs = 0): () => QmpRig {
   let rig: QmpRig | undefined;
   beforeEach(async () => {
-    rig = new QmpRig(sizeIntervalMs);
+    rig = new QmpRig(deviceIntervalMs);
     await rig.listen();
   });
   afterEach(async () => {
