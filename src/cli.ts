@@ -175,11 +175,32 @@ function ctlCommand(): Command {
     });
 }
 
-/** Refuses what is left over by name; commander only counts. */
-function refuseArguments(command: Command): void {
-  const [first] = command.args;
-  if (first === undefined) return;
-  throw new ConfigError('BAD_OPTION', `${command.name()} takes no argument: ${first}`);
+const MONITOR_HELP = `
+PATH is the path that the machine's --monitor unix:PATH got. On a terminal lines are edited, the arrow
+keys bring back earlier ones, and Tab completes; Ctrl-D ends the conversation, not the machine, and so
+does Ctrl-C on an empty line. Otherwise standard input goes there as it is:
+  echo 'info status' | tsvmm monitor mon.sock
+
+Exit codes: 0 either side has ended it; 1 no monitor answers there; 2 bad usage; 130 Ctrl-C.`;
+
+function monitorCommand(): Command {
+  return new Command('monitor')
+    .description("talk to a running machine's monitor, with editing, history and completion")
+    .argument('<path>', 'where its --monitor is')
+    .addHelpText('after', MONITOR_HELP)
+    .action(async (path: string, _options: unknown, command: Command) => {
+      refuseArguments(command, 1);
+      const { monitor } = await import('./cli/monitor.ts');
+      process.exitCode = await monitor(path);
+    });
+}
+
+/** Refuses what is left over by name; commander only counts. @param taken  arguments that it takes */
+function refuseArguments(command: Command, taken = 0): void {
+  const surplus = command.args[taken];
+  if (surplus === undefined) return;
+  const what = taken === 0 ? 'no argument' : 'one argument only';
+  throw new ConfigError('BAD_OPTION', `${command.name()} takes ${what}: ${surplus}`);
 }
 
 async function main(): Promise<void> {
@@ -189,6 +210,7 @@ async function main(): Promise<void> {
     .addCommand(runCommand())
     .addCommand(planCommand())
     .addCommand(ctlCommand())
+    .addCommand(monitorCommand())
     .addCommand(doctorCommand())
     .exitOverride()
     .allowExcessArguments()

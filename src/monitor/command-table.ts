@@ -30,6 +30,7 @@ import { qomSet } from './commands/qom-set.ts';
 import { quit } from './commands/quit.ts';
 import { cont, stop } from './commands/run-state.ts';
 import { systemPowerdown, systemReset } from './commands/system.ts';
+import { terminalComplete, terminalWidth } from './commands/terminal.ts';
 
 /** Every command there is. Parser, help and completion all come from this table. */
 const COMMANDS: readonly MonitorCommand[] = [
@@ -76,6 +77,8 @@ const COMMANDS: readonly MonitorCommand[] = [
   stop,
   systemPowerdown,
   systemReset,
+  terminalComplete,
+  terminalWidth,
   x,
   xp,
 ];

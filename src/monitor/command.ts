@@ -41,6 +41,8 @@ export interface SessionSettings {
   cpu: number;
   /** What `x`, `xp` and `print` write without a format. */
   format: ValueFormat;
+  /** How wide what it shows may be, in characters, where it has said so. */
+  columns: number | undefined;
 }
 
 /** What a command is given to work with. */
@@ -85,6 +87,8 @@ export interface MonitorCommand {
   readonly name: string;
   readonly aliases?: readonly string[];
   readonly parameters?: readonly Parameter[];
+  /** What a client says on its own account: its user has not said it, and `info history` is silent. */
+  readonly isForPrograms?: boolean;
   /** One line for help. */
   readonly summary: string;
   /** For the manual: what the summary leaves out, in paragraphs. */

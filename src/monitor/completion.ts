@@ -3,7 +3,7 @@ import type { MachineControl } from '../machine/control.ts';
 import { isFlag, isFormat, type MonitorCommand, type Parameter } from './command.ts';
 import type { CommandTable } from './command-table.ts';
 import { descendants, findObject, objectTree, type ObjectNode } from './object-tree.ts';
-import { splitWords } from './words.ts';
+import { wordAtEnd } from './words.ts';
 
 export interface Completion {
   /** The word under the cursor, as far as it is typed. */
@@ -118,11 +118,7 @@ export function complete(
   control: MachineControl,
   line: string,
 ): Completion {
-  const words = splitWords(line).words;
-  const isNew = line === '' || /[ \t]$/.test(line);
-  const last = words.at(-1);
-  const word = isNew || last === undefined ? '' : line.slice(last.start);
-  const before = (isNew ? words : words.slice(0, -1)).map(({ text }) => text);
+  const { word, before } = wordAtEnd(line);
   const matching = candidatesFor(commands, control, before, word).filter((candidate) =>
     candidate.startsWith(word),
   );

@@ -11,6 +11,8 @@ The monitor is a command line for a running machine: on the terminal (Ctrl-A C),
 
     echo 'info memory-devices' | socat - unix-connect:monitor.sock
 
+\`tsvmm monitor monitor.sock\` does the same, and at a terminal it edits lines, remembers them and completes.
+
 One command a line; words are separated by spaces, \`"a b"\` is one word, and \`\\n\`, \`\\r\`, \`\\t\`, \`\\"\` and
 \`\\\\\` are escapes in it. Sizes take K, M, G and T (binary). \`help\` lists the commands, \`help info\` what
 \`info\` shows. What cannot be done is answered with a line that begins with \`Error:\`, what does not

@@ -1,6 +1,7 @@
 import type { Endpoint } from '../terminal/endpoint.ts';
+import { PROMPT } from './conversation.ts';
 import { LineSplitter, type NextLine } from './line-splitter.ts';
-import { banner, PROMPT, type Session } from './session.ts';
+import type { Session } from './session.ts';
 
 /** Bytes of a line from a program. */
 const LINE_LIMIT = 64 * 1024;
@@ -36,7 +37,7 @@ export class PlainClient {
       this.#wake?.();
       this.#finish();
     });
-    endpoint.write(banner(session.control.version) + PROMPT);
+    endpoint.write(session.greeting + PROMPT);
     endpoint.onEnd(() => void this.#runLast());
     endpoint.onInput((bytes) => {
       endpoint.pauseInput();

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { CommandTable } from './command-table.ts';
 import { Session } from './session.ts';
 import { FakeMachine } from './testing/fake-machine.ts';
+import { quoteWord } from './words.ts';
 
 let machine: FakeMachine;
 let session: Session;
@@ -35,6 +36,8 @@ describe('help', () => {
       'stop|s',
       'system_powerdown',
       'system_reset',
+      'terminal-complete',
+      'terminal-width',
       'x',
       'xp',
     ]);
@@ -59,6 +62,31 @@ describe('help', () => {
     expect(await run('help q')).toMatch(/^quit\|q  -- .+\n$/);
     expect(await run('? info  status')).toMatch(/^info status  -- .+\n$/);
     expect(await run('help foo')).toBe("unknown command: 'foo'\n");
+  });
+});
+
+describe('what programs say for their users', () => {
+  it('lists what a word may become', async () => {
+    expect(await run('terminal-complete "info memory-"')).toBe('memory-devices\nmemory-map\n');
+    expect(await run('terminal-complete "qom-set vm0 "')).toContain('requested-size\n');
+    expect(await run(`terminal-complete ${quoteWord('help "info')}`)).toBe('');
+    expect(await run('terminal-complete ""')).toBe(await run('terminal-complete'));
+  });
+
+  it('sets the width of pictures', async () => {
+    expect(await run('info memory-map vm0')).toContain('MiB');
+    const width = (): number | undefined => Number(/ \d+$/.exec(machine.calls.at(-1) ?? '')?.[0]);
+    const before = width();
+    expect(await run('terminal-width 300')).toBe('');
+    await run('info memory-map vm0');
+    expect(width()).toBeGreaterThan(Number(before));
+    expect(await run('terminal-width 0')).toBe('Error: terminal-width 0: must be 1 to 1000\n');
+  });
+
+  it('is not remembered', async () => {
+    await run('terminal-width 100');
+    await run('terminal-complete "q"');
+    expect(await run('info history')).toBe("0: 'info history'\n");
   });
 });
 

@@ -4,12 +4,12 @@ import type { MachineControl } from '../machine/control.ts';
 import { parseArguments } from './arguments.ts';
 import { isFormat, type SessionSettings } from './command.ts';
 import type { CommandTable } from './command-table.ts';
+import { complete, type Completion } from './completion.ts';
+import { HISTORY_LENGTH, type Conversation } from './conversation.ts';
 import { printable } from './text.ts';
 import { DEFAULT_FORMAT } from './value-format.ts';
 import { completeWords } from './words.ts';
 
-/** Command lines that a session remembers. */
-export const HISTORY_LENGTH = 64;
 /** Characters of a line that is remembered; longer ones are run and forgotten. */
 const HISTORY_LINE_LENGTH = 4096;
 /** Characters of an error that are shown: messages may quote a whole line. */
@@ -18,10 +18,14 @@ const ERROR_LENGTH = 500;
 const DEFAULT_COLUMNS = 80;
 
 /** The state of one client: what it has said, and whether it is still talking. */
-export class Session {
+export class Session implements Conversation {
   readonly control: MachineControl;
   readonly commands: CommandTable;
-  readonly settings: SessionSettings = { cpu: 0, format: DEFAULT_FORMAT };
+  readonly settings: SessionSettings = {
+    cpu: 0,
+    format: DEFAULT_FORMAT,
+    columns: undefined,
+  };
   readonly #width: () => number | undefined;
   #history: string[] = [];
   #ended = false;
@@ -38,11 +42,15 @@ export class Session {
   }
 
   get columns(): number {
-    return this.#width() ?? DEFAULT_COLUMNS;
+    return this.#width() ?? this.settings.columns ?? DEFAULT_COLUMNS;
   }
 
   get history(): readonly string[] {
     return this.#history;
+  }
+
+  get greeting(): string {
+    return banner(this.control.version);
   }
 
   /** Whether a command has asked for nothing more to be run. */
@@ -62,7 +70,6 @@ export class Session {
   async execute(line: string): Promise<string> {
     const text = line.trim();
     if (text === '') return '';
-    this.#remember(text);
     try {
       return await this.#run(text);
     } catch (error) {
@@ -71,9 +78,14 @@ export class Session {
     }
   }
 
+  complete(line: string): Promise<Completion> {
+    return Promise.resolve(complete(this.commands, this.control, line));
+  }
+
   async #run(line: string): Promise<string> {
     const words = this.#splitFormat(completeWords(line).map((word) => word.text));
     const found = this.commands.find(words);
+    if (found?.command.isForPrograms !== true) this.#remember(line);
     if (found === undefined) {
       // A subcommand that does not exist is called by both its words.
       const [first = '', second = ''] = words;
@@ -104,8 +116,6 @@ export class Session {
 }
 
 /** What every client sees first. */
-export function banner(version: string): string {
+function banner(version: string): string {
   return `tsvmm ${version} monitor - type 'help' for more information\n`;
 }
-
-export const PROMPT = '(tsvmm) ';

@@ -1,8 +1,7 @@
 import { createInterface, type Interface } from 'node:readline';
 import { PassThrough, Writable } from 'node:stream';
 import type { Endpoint } from '../terminal/endpoint.ts';
-import { complete } from './completion.ts';
-import { banner, HISTORY_LENGTH, PROMPT, type Session } from './session.ts';
+import { HISTORY_LENGTH, PROMPT, type Conversation } from './conversation.ts';
 
 /** Characters of a line that somebody types. */
 const LINE_LIMIT = 4096;
@@ -40,7 +39,11 @@ class EditorOutput extends Writable {
 export interface TerminalClientOptions {
   /** Ctrl-C on an empty line, or while a command runs. */
   readonly onInterrupt?: () => void;
+  /** Ctrl-D on an empty line. */
+  readonly onEndOfInput?: () => void;
 }
+
+type Completed = (error: null, result: [string[], string]) => void;
 
 /**
  * A monitor client that is a person at a terminal: lines are echoed and edited, with history and
@@ -48,18 +51,20 @@ export interface TerminalClientOptions {
  */
 export class TerminalClient {
   readonly #endpoint: Endpoint;
-  readonly #session: Session;
+  readonly #session: Conversation;
   readonly #options: TerminalClientOptions;
   readonly #keys = new PassThrough();
   readonly #editor: Interface;
   /** Typed, and not yet given to the editor. */
   #typed: Uint8Array = new Uint8Array(0);
   #greeted = false;
+  /** A command runs, or a word is being completed: keys wait. */
   #running = false;
   #skipping = false;
+  #closed = false;
   #next: NodeJS.Immediate | undefined;
 
-  constructor(endpoint: Endpoint, session: Session, options: TerminalClientOptions = {}) {
+  constructor(endpoint: Endpoint, session: Conversation, options: TerminalClientOptions = {}) {
     this.#endpoint = endpoint;
     this.#session = session;
     this.#options = options;
@@ -70,7 +75,7 @@ export class TerminalClient {
       prompt: PROMPT,
       historySize: HISTORY_LENGTH,
       removeHistoryDuplicates: true,
-      completer: (line: string) => this.#complete(line),
+      completer: (line: string, done: Completed) => void this.#complete(line, done),
     });
     this.#editor.on('line', (line) => void this.#run(line));
     endpoint.onFocus(() => this.#focused());
@@ -79,6 +84,7 @@ export class TerminalClient {
 
   /** Ends line editing; the terminal itself belongs to somebody else. */
   close(): void {
+    this.#closed = true;
     this.#running = true;
     clearImmediate(this.#next);
     this.#editor.close();
@@ -89,15 +95,19 @@ export class TerminalClient {
   }
 
   #focused(): void {
-    if (!this.#greeted) this.#print(banner(this.#session.control.version));
+    if (!this.#greeted) this.#print(this.#session.greeting);
     this.#greeted = true;
     if (!this.#running) this.#editor.prompt(true);
   }
 
-  #complete(line: string): [string[], string] {
-    const { word, candidates } = complete(this.#session.commands, this.#session.control, line);
+  async #complete(line: string, done: Completed): Promise<void> {
+    this.#running = true;
+    const { word, candidates } = await this.#session.complete(line);
+    if (this.#closed) return;
     const only = candidates.length === 1 ? candidates[0] : undefined;
-    return [only === undefined ? [...candidates] : [`${only} `], word];
+    done(null, [only === undefined ? [...candidates] : [`${only} `], word]);
+    this.#running = false;
+    this.#feed();
   }
 
   #type(bytes: Uint8Array): void {
@@ -155,8 +165,9 @@ export class TerminalClient {
         this.#editor.prompt();
         return;
       case KEY.ctrlD:
-        // Deletes; on an empty line it would end the editor, which has nowhere to go.
+        // Deletes; an empty line would end the editor, whoever else still needs it.
         if (this.#editor.line !== '') this.#edit(key);
+        else this.#options.onEndOfInput?.();
         return;
       case KEY.ctrlZ:
         return;
@@ -180,6 +191,7 @@ export class TerminalClient {
   async #run(line: string): Promise<void> {
     this.#running = true;
     this.#print(await this.#session.execute(line));
+    if (this.#closed) return;
     if (this.#session.ended) {
       this.#editor.close();
       return;

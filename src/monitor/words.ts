@@ -69,3 +69,18 @@ export function completeWords(line: string): readonly Word[] {
   if (unterminated) throw new ConfigError('MONITOR_USAGE', 'the quotation mark is not closed');
   return words;
 }
+
+/** The word that is being written at the end of a line, and the words in front of it. */
+export function wordAtEnd(line: string): { readonly word: string; readonly before: string[] } {
+  const { words } = splitWords(line);
+  const isNew = line === '' || /[ \t]$/.test(line);
+  const last = words.at(-1);
+  const word = isNew || last === undefined ? '' : line.slice(last.start);
+  return { word, before: (isNew ? words : words.slice(0, -1)).map(({ text }) => text) };
+}
+
+/** A text as one word of a line: `splitWords` gives it back. */
+export function quoteWord(text: string): string {
+  const escaped = text.replace(/["\\]/g, '\\$&').replace(/\n/g, '\\n').replace(/\r/g, '\\r');
+  return `"${escaped}"`;
+}

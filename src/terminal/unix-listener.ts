@@ -4,7 +4,7 @@ import { ConfigError, HostError, messageOf } from '../errors.ts';
 import { log } from '../log.ts';
 
 /** Bytes of a socket's path that fit beside its NUL: sun_path of unix(7) has 108. */
-const PATH_LIMIT = 107;
+export const SOCKET_PATH_LIMIT = 107;
 /** Clients that may wait before somebody serves them, and at any time in the kernel's queue. */
 const BACKLOG = 16;
 
@@ -115,10 +115,10 @@ export class UnixListener {
    */
   static async open(path: string, option: string): Promise<UnixListener> {
     const length = Buffer.byteLength(path);
-    if (length > PATH_LIMIT) {
+    if (length > SOCKET_PATH_LIMIT) {
       throw new ConfigError(
         'SOCKET_PATH_TOO_LONG',
-        `${option} unix:${path}: the path is ${length} bytes long; a socket's path ends at ${PATH_LIMIT}`,
+        `${option} unix:${path}: the path is ${length} bytes long; a socket's path ends at ${SOCKET_PATH_LIMIT}`,
       );
     }
     await clearPath(path, option);

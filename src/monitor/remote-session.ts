@@ -1,0 +1,118 @@
+import type { Socket } from 'node:net';
+import { HostError } from '../errors.ts';
+import type { Completion } from './completion.ts';
+import { PROMPT, type Conversation } from './conversation.ts';
+import { printable } from './text.ts';
+import { quoteWord, wordAtEnd } from './words.ts';
+
+/** What every monitor says first. */
+const GREETING = /^tsvmm \S+ monitor/;
+
+/** The end of an answer: a prompt on a line of its own. */
+const isComplete = (text: string): boolean =>
+  text.endsWith(PROMPT) && (text.length === PROMPT.length || text.at(-PROMPT.length - 1) === '\n');
+
+/**
+ * The monitor of a machine in another process, at the other end of its socket. It knows the commands
+ * and the objects; this side asks it for what words may become.
+ */
+export class RemoteSession implements Conversation {
+  readonly #socket: Socket;
+  readonly #columns: () => number | undefined;
+  /** Resolves when the monitor, or this side, has closed the connection. */
+  readonly closed: Promise<void>;
+  #greeting = '';
+  #toldColumns: number | undefined;
+  #ended = false;
+  /** What has come of the answer under way. */
+  #text = '';
+  #answered: ((text: string) => void) | undefined;
+
+  private constructor(socket: Socket, columns: () => number | undefined) {
+    this.#socket = socket;
+    this.#columns = columns;
+    this.closed = new Promise((resolve) => socket.once('close', () => resolve()));
+    socket.setEncoding('utf8').on('data', (text: string) => this.#receive(text));
+    socket.once('close', () => {
+      this.#ended = true;
+      this.#answer(this.#text);
+    });
+  }
+
+  /**
+   * Waits for the monitor's greeting.
+   *
+   * @param socket  connected; its errors are somebody else's
+   * @param where   what it is called in messages
+   * @param columns what the terminal shows in a line now, where that is known
+   * @throws (rejects with) HostError when something else, or nothing, answers there
+   */
+  static async open(
+    socket: Socket,
+    where: string,
+    columns: () => number | undefined,
+  ): Promise<RemoteSession> {
+    const session = new RemoteSession(socket, columns);
+    const greeting = await new Promise<string>((resolve) => (session.#answered = resolve));
+    if (!session.#ended && GREETING.test(greeting)) {
+      session.#greeting = greeting;
+      return session;
+    }
+    socket.destroy();
+    const said = greeting === '' ? 'closes the connection' : `says ${printable(greeting.trim())}`;
+    throw new HostError('NOT_A_MONITOR', `${where}: no monitor answers there: it ${said}`);
+  }
+
+  get greeting(): string {
+    return this.#greeting;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  async execute(line: string): Promise<string> {
+    const columns = this.#columns();
+    if (columns !== undefined && columns !== this.#toldColumns) {
+      this.#toldColumns = columns;
+      await this.#ask(`terminal-width ${columns}`);
+    }
+    return this.#ask(line);
+  }
+
+  async complete(line: string): Promise<Completion> {
+    const { word } = wordAtEnd(line);
+    const answer = await this.#ask(`terminal-complete ${quoteWord(line)}`);
+    // What is no candidate is an error: of a monitor that cannot do it, or of a quotation.
+    const candidates = answer.split('\n').filter((each) => each !== '' && each.startsWith(word));
+    return { word, candidates };
+  }
+
+  #ask(line: string): Promise<string> {
+    if (this.#ended) return Promise.resolve('');
+    return new Promise((resolve) => {
+      this.#answered = resolve;
+      this.#socket.write(`${line}\n`);
+    });
+  }
+
+  #receive(text: string): void {
+    this.#text += text;
+    // Whatever is no monitor does not prompt either.
+    const isStranger = this.#greeting === '' && !isLikeGreeting(this.#text);
+    if (isStranger) this.#answer(this.#text);
+    else if (isComplete(this.#text)) this.#answer(this.#text.slice(0, -PROMPT.length));
+  }
+
+  #answer(text: string): void {
+    this.#text = '';
+    const answered = this.#answered;
+    this.#answered = undefined;
+    answered?.(text);
+  }
+}
+
+/** Whether what has come so far may become a greeting. */
+function isLikeGreeting(text: string): boolean {
+  return 'tsvmm '.startsWith(text.slice(0, 6));
+}
