@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { guestPath } from '../harness/guests.ts';
 import { vmallocUsedBytes } from '../harness/host.ts';
 import type { Monitor } from '../harness/monitor.ts';
 import { GIB, MIB, TIB } from '../harness/sizes.ts';
-import { bootAgent } from '../harness/test-vm.ts';
+import { bootAgent, startTsvmm } from '../harness/test-vm.ts';
 
 /** Active slots of a device, by the guest-physical addresses that the monitor shows. */
 async function activeSlots(monitor: Monitor, device: string): Promise<readonly string[]> {
@@ -12,6 +13,9 @@ async function activeSlots(monitor: Monitor, device: string): Promise<readonly s
     .filter((line) => line.trimEnd().endsWith(device))
     .map((line) => /0x[0-9a-f]+/.exec(line)?.[0] ?? line);
 }
+
+/** A host process's resident memory that is not the guest's differs by so much from time to time. */
+const SLACK = 24 * MIB;
 
 const hex = (value: number): string => `0x${value.toString(16)}`;
 
@@ -143,5 +147,116 @@ describe('a device of 1 TiB', () => {
     const [now, fixed] = [...output.matchAll(/\((\d+) bytes\)/g)].map((match) => Number(match[1]));
     expect(now).toBeLessThan(16 * MIB);
     expect(fixed).toBeGreaterThan(256 * MIB);
+  });
+});
+
+/** What a guest can address on this host, in bits. */
+async function addressBits(): Promise<number> {
+  const child = startTsvmm(['plan', '--memory', '128M', '--json']);
+  await child.exited;
+  const { host } = JSON.parse(child.stdout.transcript) as { host: { addressBits: number } };
+  return host.addressBits;
+}
+
+describe('a device many times as large as the host', () => {
+  it('starts, plugs its first and last blocks, answers, and gives memory back', async () => {
+    const size = Math.min(16 * TIB, 2 ** ((await addressBits()) - 1));
+    const before = vmallocUsedBytes();
+    const keys = `size=${size},requested-size=${size},dynamic-memslots=on`;
+    const vm = await bootAgent({ virtioMem: [keys] });
+    const { addr, block, region } = await vm.agent.initMem();
+    expect(region).toBe(size);
+    const monitor = await vm.monitor();
+    const idle = vm.residentBytes();
+    expect(idle).toBeLessThan(256 * MIB);
+    const blocks = 24;
+    const ends = [addr, addr + region - blocks * block];
+    for (const at of ends) {
+      expect(await vm.agent.ok(`plug ${at} ${blocks}`)).toBe('ack');
+      await vm.agent.ok(`fill ${at} ${blocks * block} 7`);
+    }
+    for (const at of ends) await vm.agent.ok(`check ${at} ${blocks * block} 7`);
+    expect(vm.residentBytes()).toBeGreaterThan(idle + 2 * blocks * block - SLACK);
+    expect(await activeSlots(monitor, 'vm0')).toEqual([hex(addr), hex(addr + region - GIB)]);
+    expect(await monitor.value('info memory-devices', 'size')).toBe(`${2 * blocks * block}`);
+    expect(await monitor.command('info memory-map vm0')).toMatch(/^ *0x\w+ .*:\|$/m);
+    expect(await vm.agent.ok(`unplug ${ends[1]} ${blocks}`)).toBe('ack');
+    expect(await activeSlots(monitor, 'vm0')).toEqual([hex(addr)]);
+    expect(await vm.agent.ok(`plug ${ends[1]} ${blocks}`)).toBe('ack');
+    await vm.agent.ok(`zero ${ends[1]} ${blocks * block}`);
+    expect(await vm.agent.ok('unplug-all')).toBe('ack');
+    expect(await activeSlots(monitor, 'vm0')).toEqual([]);
+    expect(vm.residentBytes()).toBeLessThan(idle + SLACK);
+    // Two slots of a GiB and what others do; as one slot it would have been gigabytes.
+    expect(vmallocUsedBytes() - before).toBeLessThan(GIB);
+  });
+
+  it('is refused where the guest cannot address it, with both numbers', async () => {
+    const bits = await addressBits();
+    const size = `${2 ** (bits - 40)}T`;
+    const child = startTsvmm(['plan', '--memory', '128M', '--virtio-mem', `size=${size}`]);
+    expect((await child.exited).code).toBe(2);
+    expect(child.stderr.transcript).toContain(`${bits}-bit limit ${hex(2 ** bits)}`);
+  });
+});
+
+describe('devices that share the memslots of a machine', () => {
+  const sharing = (...keys: readonly string[]) => keys.map((it) => `dynamic-memslots=on,${it}`);
+
+  it('reuse ids that others have left, lowest first', async () => {
+    const vm = await bootAgent({
+      virtioMem: sharing('size=8G,requested-size=2G,id=a', 'size=8G,requested-size=2G,id=b'),
+    });
+    const first = await vm.agent.initMem('0');
+    const second = await vm.agent.initMem('1');
+    const monitor = await vm.monitor();
+    const owners = async (): Promise<readonly string[]> =>
+      [...(await monitor.command('info memslots')).matchAll(/^ *(\d+) .* (\w+)$/gm)]
+        .map(([, id, owner]) => `${id} ${owner}`)
+        .sort();
+    await vm.agent.ok('use 0');
+    await vm.agent.ok(`plug ${first.addr} 1`);
+    await vm.agent.ok('use 1');
+    await vm.agent.ok(`plug ${second.addr} 1`);
+    expect(await owners()).toEqual(['0 ram', '1 a', '2 b']);
+    await vm.agent.ok('use 0');
+    await vm.agent.ok(`unplug ${first.addr} 1`);
+    await vm.agent.ok('use 1');
+    await vm.agent.ok(`plug ${second.addr + GIB} 1`);
+    expect(await owners()).toEqual(['0 ram', '1 b', '2 b']);
+  });
+
+  it('get as large windows as their share of the slots needs', async () => {
+    const sizes = ['size=20T', 'size=20T', 'size=4T'];
+    const args = sharing(...sizes).flatMap((keys) => ['--virtio-mem', keys]);
+    const child = startTsvmm(['plan', '--memory', '128M', '--json', ...args]);
+    await child.exited;
+    const { host, devices } = JSON.parse(child.stdout.transcript) as {
+      host: { memslots: number };
+      devices: readonly { memslotSize: number; memslots: number }[];
+    };
+    const share = Math.floor((host.memslots - 8) / devices.length);
+    const block = 2 * MIB;
+    const large = Math.max(GIB, Math.ceil((20 * TIB) / share / block) * block);
+    const small = Math.max(GIB, Math.ceil((4 * TIB) / share / block) * block);
+    expect(devices.map(({ memslotSize }) => memslotSize)).toEqual([large, large, small]);
+    for (const { memslots } of devices) expect(memslots).toBeLessThanOrEqual(share);
+  });
+
+  it('start only when there are enough for the size that the user wants', async () => {
+    const size = (slots: number): string => `size=${slots * 2}M,requested-size=20M,memslot-size=2M`;
+    const plan = startTsvmm(['plan', '--memory', '128M', '--json']);
+    await plan.exited;
+    const { host } = JSON.parse(plan.stdout.transcript) as { host: { memslots: number } };
+    const most = host.memslots - 8;
+    const vm = await bootAgent({ virtioMem: sharing(size(most - 10), size(10)) });
+    const { addr } = await vm.agent.initMem('1');
+    expect(await vm.agent.ok(`plug ${addr} 10`)).toBe('ack');
+    const keys = sharing(size(most - 10), size(11));
+    const one = ['run', '--kernel', guestPath('agent'), '--memory', '128M'];
+    const child = startTsvmm([...one, ...keys.flatMap((it) => ['--virtio-mem', it])]);
+    expect((await child.exited).code).not.toBe(0);
+    const said = `vm1 wants 11 memslots, 10 of this KVM's ${host.memslots} are left`;
+    expect(child.stderr.transcript).toContain(said);
   });
 });

@@ -3,6 +3,9 @@ import type { MemslotContainer } from '../../memory/memslot-container.ts';
 import type { MemoryDevice } from '../memory-devices.ts';
 import type { MemoryMapCell, MemoryMapInfo } from './inspection.ts';
 
+/** Without a memslot nothing is plugged, so only cells that have one are looked into. */
+const NOT_MAPPED: MemoryMapCell = { plugged: 0, resident: 0, mapped: 'none' };
+
 /** @returns bytes: the smallest power of two of blocks of which `cells` cover the region */
 export function cellSizeFor(size: number, blockSize: number, cells: number): number {
   let cell = blockSize;
@@ -18,17 +21,27 @@ function pluggedIn(memory: DiscardManager, offset: number, length: number): numb
   return plugged;
 }
 
-function mappedIn(
+/** How many memslots lie in each cell, or pass through it; a cell without any is absent. */
+function activeIn(container: MemslotContainer, cellSize: number): ReadonlyMap<number, number> {
+  const counts = new Map<number, number>();
+  for (const window of container.activeWindows()) {
+    const offset = container.windowOffset(window);
+    const last = Math.floor((offset + container.windowLength(window) - 1) / cellSize);
+    for (let cell = Math.floor(offset / cellSize); cell <= last; cell++) {
+      counts.set(cell, (counts.get(cell) ?? 0) + 1);
+    }
+  }
+  return counts;
+}
+
+function mapped(
   container: MemslotContainer,
+  active: number,
   offset: number,
   length: number,
 ): MemoryMapCell['mapped'] {
-  const first = container.firstWindow(offset);
-  const last = container.lastWindow(offset, length);
-  let active = 0;
-  for (let window = first; window <= last; window++) if (container.isActive(window)) active++;
-  if (active === 0) return 'none';
-  return active > last - first ? 'all' : 'some';
+  const windows = container.lastWindow(offset, length) - container.firstWindow(offset) + 1;
+  return active < windows ? 'some' : 'all';
 }
 
 /**
@@ -40,11 +53,17 @@ export async function memoryMap(memory: MemoryDevice, most: number): Promise<Mem
   const { memaddr, size, blockSize } = device.properties;
   const cellSize = cellSizeFor(size, blockSize, Math.max(1, most));
   const cells: MemoryMapCell[] = [];
+  const activeByCell = activeIn(container, cellSize);
   for (let offset = 0; offset < size; offset += cellSize) {
+    const active = activeByCell.get(cells.length);
+    if (active === undefined) {
+      cells.push(NOT_MAPPED);
+      continue;
+    }
     const length = Math.min(cellSize, size - offset);
     const plugged = pluggedIn(device.memory, offset, length);
     const resident = plugged === 0 ? 0 : await backing.mapping.residentBytes(offset, length);
-    cells.push({ plugged, resident, mapped: mappedIn(container, offset, length) });
+    cells.push({ plugged, resident, mapped: mapped(container, active, offset, length) });
   }
   const { pluggedSize, usableSize } = device.sizes;
   return {
