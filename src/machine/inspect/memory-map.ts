@@ -13,12 +13,22 @@ export function cellSizeFor(size: number, blockSize: number, cells: number): num
   return cell;
 }
 
-function pluggedIn(memory: DiscardManager, offset: number, length: number): number {
-  let plugged = 0;
-  memory.replayPopulated(offset, length, (_offset, run) => {
-    plugged += run;
+interface Plugged {
+  /** Bytes plugged in all. */
+  readonly bytes: number;
+  /** From the first plugged byte to the end of the last. */
+  readonly start: number;
+  readonly end: number;
+}
+
+function pluggedIn(memory: DiscardManager, offset: number, length: number): Plugged {
+  let [bytes, start, end] = [0, offset + length, offset];
+  memory.replayPopulated(offset, length, (run, size) => {
+    bytes += size;
+    start = Math.min(start, run);
+    end = run + size;
   });
-  return plugged;
+  return { bytes, start, end };
 }
 
 /** How many memslots lie in each cell, or pass through it; a cell without any is absent. */
@@ -61,8 +71,8 @@ export async function memoryMap(memory: MemoryDevice, most: number): Promise<Mem
       continue;
     }
     const length = Math.min(cellSize, size - offset);
-    const plugged = pluggedIn(device.memory, offset, length);
-    const resident = plugged === 0 ? 0 : await backing.mapping.residentBytes(offset, length);
+    const { bytes: plugged, start, end } = pluggedIn(device.memory, offset, length);
+    const resident = plugged === 0 ? 0 : await backing.mapping.residentBytes(start, end - start);
     cells.push({ plugged, resident, mapped: mapped(container, active, offset, length) });
   }
   const { pluggedSize, usableSize } = device.sizes;
