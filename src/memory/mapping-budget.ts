@@ -41,7 +41,12 @@ export class MappingBudget {
   /** Takes `count` mappings, or gives them back when it is negative. @returns whether there were so many */
   take(count: number): boolean {
     if (count > 0 && count > this.#left) return false;
-    this.#left -= count;
+    this.force(count);
     return true;
+  }
+
+  /** As `take`, for mappings that are in use already, even where there were none left. */
+  force(count: number): void {
+    this.#left -= count;
   }
 }

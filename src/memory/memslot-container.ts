@@ -82,11 +82,21 @@ export class MemslotContainer {
     this.#active.delete(window);
   }
 
-  /** Takes the memslots of active windows away without keeping the event loop. */
+  /**
+   * Takes the memslots of active windows away without keeping the event loop.
+   * @throws (rejects with) KvmError: they are as they were, as far as KVM allows
+   */
   async deactivateAll(windows: readonly number[]): Promise<void> {
+    const { table } = this.#options;
     const slots = windows.flatMap((window) => this.#active.get(window) ?? []);
-    await this.#options.table.removeAll(slots);
-    for (const window of windows) this.#active.delete(window);
+    try {
+      await table.removeAll(slots);
+    } finally {
+      for (const window of windows) {
+        const slot = this.#active.get(window);
+        if (slot !== undefined && !table.has(slot)) this.#active.delete(window);
+      }
+    }
   }
 
   /** Active window indices, ascending. */

@@ -53,6 +53,8 @@ export class MemslotTable {
   readonly capacity: number;
   readonly #host: MemslotHost;
   readonly #slots = new Map<SlotId, Memslot>();
+  /** What each slot was made of, to make it again. */
+  readonly #requests = new Map<SlotId, MemslotRequest>();
   /** Ids below `#next` that are free again, as a binary heap would give them: lowest last. */
   readonly #free: SlotId[] = [];
   #next = 0;
@@ -88,31 +90,72 @@ export class MemslotTable {
       const message = `${request.owner}: all ${this.capacity} memslots of this KVM are in use`;
       throw new HostError('MEMSLOTS_EXHAUSTED', message);
     }
-    const { gpa, size, mapping, offset, owner } = request;
+    const { gpa, size, owner } = request;
     const id = this.#free.at(-1) ?? slotId(this.#next);
-    this.#host.setMemslot({ slot: id, flags: 0, gpa, size, mapping, offset });
+    this.#set(id, request);
     if (this.#free.length > 0) this.#free.pop();
     else this.#next += 1;
     const memslot: Memslot = { id, gpa, size, owner };
     this.#slots.set(id, memslot);
+    this.#requests.set(id, request);
     return memslot;
+  }
+
+  /** Whether this slot was not taken away meanwhile. */
+  has(memslot: Memslot): boolean {
+    return this.#slots.get(memslot.id) === memslot;
   }
 
   /** Takes a slot from KVM. */
   remove(memslot: Memslot): void {
-    if (this.#slots.get(memslot.id) !== memslot) return;
+    if (!this.has(memslot)) return;
     this.#host.deleteMemslot(memslot.id);
-    this.#slots.delete(memslot.id);
-    this.#insertFree(memslot.id);
+    this.#forget(memslot.id);
   }
 
-  /** Takes slots from KVM without keeping the event loop. Their ids are free once it is done. */
+  /**
+   * Takes slots from KVM without keeping the event loop. Their ids are free once it is done.
+   * @throws (rejects with) KvmError: all of them are there again, but for those that `has` denies
+   */
   async removeAll(memslots: readonly Memslot[]): Promise<void> {
-    await this.#host.deleteMemslots(Uint32Array.from(memslots, ({ id }) => id));
-    for (const { id } of memslots) {
-      this.#slots.delete(id);
-      this.#insertFree(id);
+    try {
+      await this.#host.deleteMemslots(Uint32Array.from(memslots, ({ id }) => id));
+    } catch (error) {
+      for (const { id } of memslots) this.#ensure(id);
+      throw error;
     }
+    for (const { id } of memslots) this.#forget(id);
+  }
+
+  /** Makes a slot that may be gone. KVM has nothing against one that is there already. */
+  #ensure(id: SlotId): void {
+    const request = this.#requests.get(id);
+    if (request === undefined) return;
+    try {
+      this.#set(id, request);
+    } catch {
+      this.#giveUp(id);
+    }
+  }
+
+  /** Forgets a slot of which nobody knows whether KVM has it. */
+  #giveUp(id: SlotId): void {
+    try {
+      this.#host.deleteMemslot(id);
+    } catch {
+      // It was gone, most likely.
+    }
+    this.#forget(id);
+  }
+
+  #set(id: SlotId, { gpa, size, mapping, offset }: MemslotRequest): void {
+    this.#host.setMemslot({ slot: id, flags: 0, gpa, size, mapping, offset });
+  }
+
+  #forget(id: SlotId): void {
+    this.#slots.delete(id);
+    this.#requests.delete(id);
+    this.#insertFree(id);
   }
 
   /** Active slots by address. */

@@ -1,13 +1,9 @@
 import type { Backing } from '../../memory/backing.ts';
-import {
-  DiscardListeners,
-  type DiscardListener,
-  type DiscardManager,
-} from '../../memory/discard-manager.ts';
 import type { MappingBudget } from '../../memory/mapping-budget.ts';
 import type { MemslotContainer } from '../../memory/memslot-container.ts';
 import { log } from '../../log.ts';
 import { hex } from '../../units.ts';
+import { BlockDiscards } from './block-discards.ts';
 import { BlockMap } from './block-map.ts';
 import { UnpluggedProtection } from './unplugged-protection.ts';
 
@@ -35,18 +31,16 @@ export interface PluggedMemoryOptions {
  * takes. Whatever fails is undone before the error is thrown on, so the block map is always true.
  * The caller sees to it that one operation runs at a time, and that ranges are valid.
  */
-export class PluggedMemory implements DiscardManager {
-  readonly granularity: number;
-  readonly map: BlockMap;
+export class PluggedMemory extends BlockDiscards {
   readonly #options: PluggedMemoryOptions;
-  readonly #listeners = new DiscardListeners();
   readonly #protection: UnpluggedProtection | undefined;
   #preallocWarned = false;
+  /** An undo failed: memslots, content or open protection may be left where nothing is plugged. */
+  #leftovers = false;
 
   constructor(options: PluggedMemoryOptions) {
+    super(options.blockSize, new BlockMap(options.backing.size / options.blockSize));
     this.#options = options;
-    this.granularity = options.blockSize;
-    this.map = new BlockMap(options.backing.size / options.blockSize);
     const { protectWith: budget } = options;
     if (budget === undefined) return;
     this.#protection = new UnpluggedProtection({ ...options, plugged: this.map, budget });
@@ -77,7 +71,8 @@ export class PluggedMemory implements DiscardManager {
     try {
       const offset = first * this.granularity;
       const length = count * this.granularity;
-      const cleared = backing.clear(offset, length);
+      const isClean = !this.#leftovers;
+      const cleared = isClean ? backing.clear(offset, length) : backing.discard(offset, length);
       const secured = prealloc ? undefined : backing.secure(offset, length);
       const ready = prealloc || cleared !== undefined || secured !== undefined;
       if (ready) return this.#prepare(first, count, [cleared, secured]);
@@ -98,7 +93,7 @@ export class PluggedMemory implements DiscardManager {
    */
   unplug(first: number, count: number): void | Promise<void> {
     this.map.unplug(first, count);
-    this.#listeners.discard(first * this.granularity, count * this.granularity);
+    this.listeners.discard(first * this.granularity, count * this.granularity);
     const later = this.#protection?.protect(first, count);
     if (later !== undefined) return later.then(() => this.#release(first, count));
     return this.#release(first, count);
@@ -135,50 +130,7 @@ export class PluggedMemory implements DiscardManager {
 
   /** Unplugs everything. @throws (or rejects) with everything undone */
   unplugAll(): void | Promise<void> {
-    if (this.map.plugged > 0) return this.#unplugAll();
-  }
-
-  isPopulated(offset: number, length: number): boolean {
-    if (length === 0) return true;
-    const first = Math.floor(offset / this.granularity);
-    const end = Math.ceil((offset + length) / this.granularity);
-    return this.map.isAllPlugged(first, end - first);
-  }
-
-  replayPopulated(
-    offset: number,
-    length: number,
-    visit: (offset: number, length: number) => void,
-  ): void {
-    const { first, end } = this.#blocks(offset, length);
-    this.map.forEachPlugged(first, end, (block, count) => {
-      visit(block * this.granularity, count * this.granularity);
-    });
-  }
-
-  replayDiscarded(
-    offset: number,
-    length: number,
-    visit: (offset: number, length: number) => void,
-  ): void {
-    const { first, end } = this.#blocks(offset, length);
-    this.map.forEachUnplugged(first, end, (block, count) => {
-      visit(block * this.granularity, count * this.granularity);
-    });
-  }
-
-  register(listener: DiscardListener): void {
-    this.#listeners.add(listener);
-    this.replayPopulated(0, this.#options.backing.size, (offset, length) => {
-      listener.onPopulate(offset, length);
-    });
-  }
-
-  unregister(listener: DiscardListener): void {
-    if (!this.#listeners.remove(listener)) return;
-    this.replayPopulated(0, this.#options.backing.size, (offset, length) => {
-      listener.onDiscard(offset, length);
-    });
+    if (this.map.plugged > 0 || this.#leftovers) return this.#unplugAll();
   }
 
   /** What must be awaited before the guest may see the blocks. */
@@ -207,7 +159,11 @@ export class PluggedMemory implements DiscardManager {
   /** Undoes a plug that did not come to its end: whatever was put there meanwhile goes. */
   async #takeBack(first: number, count: number): Promise<void> {
     await this.#protection?.protect(first, count);
-    await this.#options.backing.discard(first * this.granularity, count * this.granularity);
+    try {
+      await this.#discard(first, count);
+    } catch {
+      this.#leftovers = true;
+    }
   }
 
   /** Memslots, listeners, bits. */
@@ -220,12 +176,22 @@ export class PluggedMemory implements DiscardManager {
       for (let window = container.firstWindow(offset); window <= last; window++) {
         container.activate(window);
       }
-      this.#listeners.populate(offset, length);
+      this.listeners.populate(offset, length);
     } catch (error) {
-      for (const unused of this.#emptiedWindows(first, count)) container.deactivate(unused);
+      this.#deactivateEmptied(first, count);
       throw error;
     }
     this.map.plug(first, count);
+  }
+
+  #deactivateEmptied(first: number, count: number): void {
+    for (const window of this.#emptiedWindows(first, count)) {
+      try {
+        this.#options.container.deactivate(window);
+      } catch {
+        this.#leftovers = true;
+      }
+    }
   }
 
   /** Active windows that these blocks were the last of. */
@@ -247,19 +213,31 @@ export class PluggedMemory implements DiscardManager {
     const runs: [first: number, count: number][] = [];
     this.map.forEachPlugged(0, this.map.blockCount, (first, count) => runs.push([first, count]));
     for (const [first, count] of runs) this.map.unplug(first, count);
-    const [low] = runs[0] ?? [0];
-    const [first, count] = runs.at(-1) ?? [0, 0];
     for (const [run, length] of runs) {
-      this.#listeners.discard(run * this.granularity, length * this.granularity);
+      this.listeners.discard(run * this.granularity, length * this.granularity);
     }
+    const { first, count } = this.#extent(runs);
     try {
-      await this.#protection?.protect(low, first + count - low);
+      await this.#protection?.protect(first, count);
       if (dynamicMemslots) await container.deactivateAll(container.activeWindows());
-      await this.#discard(low, first + count - low);
+      await this.#discard(first, count);
+      this.#leftovers = false;
     } catch (error) {
       for (const [run, length] of runs) this.#restore(run, length);
       throw error;
     }
+  }
+
+  /** From the first block that is to be cleaned up to the last. */
+  #extent(runs: readonly (readonly [first: number, count: number])[]): {
+    readonly first: number;
+    readonly count: number;
+  } {
+    const [head, tail] = [runs[0], runs.at(-1)];
+    if (this.#leftovers || head === undefined || tail === undefined) {
+      return { first: 0, count: this.map.blockCount };
+    }
+    return { first: head[0], count: tail[0] + tail[1] - head[0] };
   }
 
   /** Puts back what a failed unplug had taken away. */
@@ -268,6 +246,7 @@ export class PluggedMemory implements DiscardManager {
       this.#protection?.lift(first, count);
       this.#expose(first, count);
     } catch (error) {
+      this.#leftovers = true;
       // The guest keeps blocks that it cannot reach; there is nobody left to tell but the user.
       const { id, gpa } = this.#options;
       const range = hex(gpa + first * this.granularity);
@@ -277,15 +256,7 @@ export class PluggedMemory implements DiscardManager {
 
   #isWindowUnplugged(window: number): boolean {
     const { container } = this.#options;
-    const { first, end } = this.#blocks(
-      container.windowOffset(window),
-      container.windowLength(window),
-    );
-    return this.map.isAllUnplugged(first, end - first);
-  }
-
-  /** Blocks of a range whose borders lie on blocks. */
-  #blocks(offset: number, length: number): { first: number; end: number } {
-    return { first: offset / this.granularity, end: (offset + length) / this.granularity };
+    const first = container.windowOffset(window) / this.granularity;
+    return this.map.isAllUnplugged(first, container.windowLength(window) / this.granularity);
   }
 }

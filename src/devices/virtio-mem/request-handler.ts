@@ -101,15 +101,18 @@ export class RequestHandler {
     work: () => void | Promise<void>,
     success?: () => void,
   ): number | Promise<number> {
+    const { properties, memory, onBusy, onChange } = this.#options;
+    const before = memory.pluggedSize;
     const failed = (error: unknown): number => {
-      const { properties, onBusy } = this.#options;
       onBusy(messageOf(error));
       logger.warn({ id: properties.id, request: what, error: messageOf(error) }, 'answered BUSY');
+      // It is the same, unless what failed could not be undone.
+      if (memory.pluggedSize !== before) onChange();
       return VIRTIO_MEM_RESP_BUSY;
     };
     const done = (): number => {
       success?.();
-      this.#options.onChange();
+      onChange();
       return VIRTIO_MEM_RESP_ACK;
     };
     try {

@@ -69,6 +69,7 @@ export class UnpluggedProtection {
         return;
       } catch (error) {
         this.#options.budget.take(-cost);
+        this.#settle(first, end);
         if (!isOutOfMemory(error)) throw error;
       }
     }
@@ -122,19 +123,32 @@ export class UnpluggedProtection {
       return true;
     } catch (error) {
       this.#options.budget.take(-cost);
-      this.#reopen(from, end);
+      this.#settle(from, end);
       this.#warn(messageOf(error));
       return false;
     }
   }
 
   /** A refusal may have come halfway: accessible is what the books say, so make it so. */
-  #reopen(from: number, end: number): void {
-    try {
-      this.#setAccess(from, end, 'read-write');
-    } catch {
-      // What is inaccessible now is not plugged, and made accessible before it is again.
+  #settle(from: number, end: number): void {
+    const runs: [first: number, count: number, access: 'none' | 'read-write'][] = [];
+    this.#open.forEachPlugged(from, end, (...run) => runs.push([...run, 'read-write']));
+    this.#open.forEachUnplugged(from, end, (...run) => runs.push([...run, 'none']));
+    for (const [first, count, access] of runs) {
+      try {
+        this.#setAccess(first, first + count, access);
+      } catch {
+        // Inaccessible blocks may be taken for accessible: none of them is plugged, and each is made
+        // accessible before it is. The other way round they must be counted.
+        if (access === 'none') this.#countOpen(first, first + count);
+      }
     }
+  }
+
+  /** Blocks may be accessible: each border that they add takes a mapping, whatever the budget. */
+  #countOpen(from: number, end: number): void {
+    this.#options.budget.force(this.#cost(from, end, true));
+    this.#mark(from, end, true);
   }
 
   /** Without a mapping to spare: opens what lies between, too, so that no border is added. */
@@ -145,10 +159,13 @@ export class UnpluggedProtection {
     let range: readonly [from: number, end: number] = [0, total];
     if (left > 0 && (right === total || first - left <= right - end)) range = [left, end];
     else if (right < total) range = [first, right];
-    const cost = this.#cost(...range, true);
-    this.#setAccess(...range, 'read-write');
-    this.#options.budget.take(cost);
-    this.#mark(...range, true);
+    try {
+      this.#setAccess(...range, 'read-write');
+    } catch (error) {
+      this.#settle(...range);
+      throw error;
+    }
+    this.#countOpen(...range);
     this.#warn('vm.max_map_count is near');
   }
 

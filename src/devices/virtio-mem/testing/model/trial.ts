@@ -1,0 +1,237 @@
+import { turnOfTheLoop } from '../../../../virtio/testing/event-loop.ts';
+import { VIRTIO_STATUS_DEVICE_NEEDS_RESET } from '../../../../virtio/spec.ts';
+import { REQUEST_SIZE, RESPONSE_SIZE } from '../../spec.ts';
+import { encode } from '../device-rig.ts';
+import { BlockModel } from './block-model.ts';
+import { compareAll, same, type Leniency } from './compare.ts';
+import type { Fault } from './faults.ts';
+import { ModelRig, type Answer } from './model-rig.ts';
+import type { Shape } from './shape.ts';
+import type { AnyRequest, Malformed, Step } from './step.ts';
+
+/** A device and its model, which go through the same. */
+export class Trial {
+  readonly model: BlockModel;
+  readonly #rig: ModelRig;
+  readonly #leniency: Leniency;
+  #listens = true;
+
+  constructor(shape: Shape) {
+    this.#rig = new ModelRig(shape);
+    this.model = new BlockModel(shape, this.#rig.base);
+    this.#leniency = { leaky: shape.mappings < 2 * shape.blocks, stale: false, doubtful: false };
+  }
+
+  /** Takes a step on both sides, and compares them. @throws Error when they differ */
+  async take(step: Step): Promise<void> {
+    await this.#take(step);
+    await compareAll(this.#rig, this.model, this.#leniency);
+    const [, , last] = this.#rig.audience;
+    const none = this.model.plugged.map(() => false);
+    same('what the last listener heard', last.populated, this.#listens ? this.model.plugged : none);
+  }
+
+  close(): Promise<void> {
+    return this.#rig.close();
+  }
+
+  async #take(step: Step): Promise<void> {
+    switch (step.do) {
+      case 'request':
+        await this.#request(step.request, step.faults);
+        break;
+      case 'burst':
+        await this.#burst(step.requests);
+        break;
+      case 'malformed':
+        await this.#malformed(step.how);
+        break;
+      case 'resize':
+        this.#resize(step.bytes);
+        break;
+      case 'driver-reset':
+        this.#rig.driver.start();
+        break;
+      case 'system-reset':
+        await this.#systemReset(step.faults);
+        break;
+      case 'interrupted':
+        await this.#interrupted(step);
+        break;
+      case 'write':
+        this.#write(step.block, step.value);
+        break;
+      case 'listener':
+        this.#toggleListener();
+        break;
+    }
+  }
+
+  async #request(request: AnyRequest, faults: readonly Fault[]): Promise<void> {
+    const ruling = this.model.judge(request);
+    const [answer] = await this.#withFaults(faults, () => this.#rig.ask([request]));
+    if (answer === undefined) throw new Error('no answer');
+    const { fired } = this.#rig.faults;
+    if (fired.length === 0) {
+      same(`answer to ${request.type}`, answer, this.#expected(request, ruling));
+      if (ruling === 'ack') this.#carryOut(request);
+      return;
+    }
+    same('the ruling, where the host was asked', ruling, 'ack');
+    this.#checkRefusal(request, answer.type, fired);
+    if (answer.type === 'ack') this.#carryOut(request);
+    else this.#afterFailure(request, fired);
+  }
+
+  #carryOut(request: AnyRequest): void {
+    this.model.carryOut(request);
+    // Who gives everything back also clears what was left over.
+    if (request.type === 'unplug-all') this.#leniency.stale = false;
+  }
+
+  async #withFaults<T>(faults: readonly Fault[], work: () => Promise<T>): Promise<T> {
+    this.#rig.faults.arm(faults);
+    try {
+      return await work();
+    } finally {
+      this.#rig.faults.disarm();
+    }
+  }
+
+  #expected(request: AnyRequest, ruling: Answer['type']): Answer {
+    const tells = request.type === 'state' && ruling === 'ack';
+    return { type: ruling, state: tells ? this.model.stateOf(request) : 0 };
+  }
+
+  /** What is refused is BUSY; but protection is made up for, or done without. */
+  #checkRefusal({ type }: AnyRequest, answer: Answer['type'], fired: readonly Fault[]): void {
+    const [first, second] = fired;
+    const wasLeaky = this.#leniency.leaky;
+    const protects = fired.filter((it) => it.call === 'protect').length;
+    if (protects > 0) this.#leniency.leaky = true;
+    if (protects > 1) this.#leniency.doubtful = true;
+    // Without mappings to spare, protection has tried already what it would try next.
+    if (second !== undefined || (wasLeaky && first?.call === 'protect')) {
+      if (answer !== 'busy' && answer !== 'ack') throw new Error(`answer is ${answer}`);
+      return;
+    }
+    const makesDo = first?.call === 'protect' && (type !== 'plug' || first.code === 'ENOMEM');
+    same(`answer to ${type}, ${first?.call} refused`, answer, makesDo ? 'ack' : 'busy');
+  }
+
+  /** Nothing has changed; only what was to be unplugged may have lost its content. */
+  #afterFailure(request: AnyRequest, fired: readonly Fault[]): void {
+    if (fired.length > 1) this.#adopt(request);
+    if (fired.some((it) => it.call === 'delete-memslot')) this.#leniency.stale = true;
+    if (request.type === 'plug') return;
+    const discarded = fired.some((it) => it.call === 'discard' && it.half);
+    if (!discarded) return;
+    for (const block of this.model.blocksOf(request)) {
+      if (this.model.content[block] !== 0) this.#write(block, this.model.content[block] ?? 0);
+    }
+  }
+
+  /** Refused twice, an undo may fail: the blocks are unplugged then, whatever the answer. */
+  #adopt(request: AnyRequest): void {
+    if (request.type === 'plug') return;
+    const { memory, shape } = this.#rig;
+    for (const block of this.model.blocksOf(request)) {
+      if (memory.isPopulated(block * shape.blockSize, shape.blockSize)) continue;
+      this.model.plugged[block] = false;
+      this.model.content[block] = 0;
+      this.#leniency.leaky = true;
+      this.#leniency.stale = true;
+    }
+  }
+
+  async #burst(requests: readonly AnyRequest[]): Promise<void> {
+    const answers = await this.#rig.ask(requests);
+    for (const [index, request] of requests.entries()) {
+      const ruling = this.model.judge(request);
+      same(`answer ${index}`, answers[index], this.#expected(request, ruling));
+      if (ruling === 'ack') this.#carryOut(request);
+    }
+  }
+
+  async #malformed(how: Malformed): Promise<void> {
+    const { queue, driver, base } = this.#rig;
+    const plug = encode(how === 'unknown type' ? 4 : 0, base, 1);
+    const request = how === 'short request' ? plug.subarray(0, REQUEST_SIZE - 1) : plug;
+    queue.send(request, how === 'short response' ? RESPONSE_SIZE - 1 : RESPONSE_SIZE);
+    while ((driver.core.status & VIRTIO_STATUS_DEVICE_NEEDS_RESET) === 0) await turnOfTheLoop();
+    const used = queue.usedIndex;
+    queue.send(encode(2, 0, 0), RESPONSE_SIZE);
+    await turnOfTheLoop();
+    same('requests served by a device that needs a reset', queue.usedIndex - used, 0);
+    driver.start();
+  }
+
+  #resize(bytes: number): void {
+    const { device, driver } = this.#rig;
+    const { configInterrupts, core } = driver;
+    const generation = core.configGeneration;
+    const can = this.model.canRequest(bytes);
+    let accepted = true;
+    try {
+      device.setRequestedSize(bytes);
+    } catch {
+      accepted = false;
+    }
+    same('resize accepted', accepted, can);
+    same('config interrupts', driver.configInterrupts - configInterrupts, can ? 1 : 0);
+    same('new generation', core.configGeneration !== generation, can);
+    if (can) this.model.resize(bytes);
+  }
+
+  async #systemReset(faults: readonly Fault[]): Promise<void> {
+    const everything: AnyRequest = { type: 'unplug-all', addr: 0, count: 0 };
+    const isBack = await this.#withFaults(faults, () => this.#rig.systemReset());
+    const { fired } = this.#rig.faults;
+    if (fired.length > 0) {
+      this.#checkRefusal(everything, isBack ? 'ack' : 'busy', fired);
+    } else {
+      same('memory is back', isBack, true);
+    }
+    if (isBack) this.#carryOut(everything);
+    else this.#afterFailure(everything, fired);
+    this.#rig.driver.start();
+  }
+
+  /** A request whose driver, or machine, is reset before it hears an answer. */
+  async #interrupted(step: Extract<Step, { do: 'interrupted' }>): Promise<void> {
+    const { request, turns, by } = step;
+    const { driver, device, memory } = this.#rig;
+    this.#rig.send([request]);
+    for (let turn = 0; turn < turns; turn++) await turnOfTheLoop();
+    if (by === 'system-reset') {
+      same('memory is back', await this.#rig.systemReset(), true);
+      this.#carryOut({ type: 'unplug-all', addr: 0, count: 0 });
+      driver.start();
+      return;
+    }
+    driver.start();
+    await device.idle();
+    // It was taken from the ring, or it was not; never half of it.
+    if (this.model.judge(request) !== 'ack') return;
+    const { usableSize } = device.sizes;
+    const changed = memory.pluggedSize !== this.model.pluggedSize;
+    if (changed || usableSize !== this.model.usable) this.#carryOut(request);
+  }
+
+  #write(block: number, value: number): void {
+    const { host, shape } = this.#rig;
+    if (this.model.plugged[block] !== true) return;
+    const bytes = new Uint8Array(4);
+    new DataView(bytes.buffer).setUint32(0, value, true);
+    host.mapping.write(block * shape.blockSize, bytes);
+    host.mapping.write((block + 1) * shape.blockSize - 4, bytes);
+    this.model.content[block] = value;
+  }
+
+  #toggleListener(): void {
+    const [, , last] = this.#rig.audience;
+    this.#listens = !this.#listens;
+    if (this.#listens) this.#rig.memory.register(last);
+    else this.#rig.memory.unregister(last);
+  }
+}
