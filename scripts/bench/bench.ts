@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { hostReport } from './host.ts';
 import type { HostMeasurement } from './host-measurement.ts';
 import type { Measurement } from './measurement.ts';
-import { idle, plugged, staticMemslot } from './measurements/memory.ts';
+import { idle, plugged, removal, staticMemslot } from './measurements/memory.ts';
 import { memslots } from './measurements/memslots.ts';
 import { protection } from './measurements/protection.ts';
 import { requests } from './measurements/requests.ts';
@@ -21,6 +21,7 @@ const MEASUREMENTS: readonly Measurement[] = [
   startUp,
   requests,
   plugged,
+  removal,
   idle,
   stall,
   staticMemslot,

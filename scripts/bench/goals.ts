@@ -70,6 +70,16 @@ export const ROWS: readonly Row[] = [
     unit: 'ms',
     goal: NO_SLOWER,
   },
+  {
+    title: 'the guest writes to each page of a GiB that it has mapped',
+    metric: 'touch mapped ms',
+    unit: 'ms',
+  },
+  {
+    title: 'the same after the memslot of another GiB has gone',
+    metric: 'touch after removal ms',
+    unit: 'ms',
+  },
   mib('resident memory, 1 TiB device, idle', 'rss B', 90),
   {
     title: 'longest monitor answer while touched memory is unplugged',

@@ -38,6 +38,14 @@ export const CAPABILITY = {
   IMMEDIATE_EXIT: 136,
   /** @returns bytes of the state that `xsave` names, at least 4096 */
   XSAVE2: 208,
+  /** @returns the KVM_X86_QUIRK_* that can be disabled */
+  DISABLE_QUIRKS2: 213,
+} as const;
+
+/** KVM_X86_QUIRK_*, KVM API 7.28: old behaviour that a VM can do without. */
+export const KVM_X86_QUIRK = {
+  /** Deleting a memslot unmaps all of the guest's memory, not the slot's alone. */
+  SLOT_ZAP_ALL: 1 << 7,
 } as const;
 
 /** KVM_MEM_*, KVM API 4.35: flags of a memslot. */

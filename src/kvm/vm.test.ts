@@ -59,10 +59,14 @@ describe.skipIf(NO_KVM !== '')('memslots', () => {
     expect(() => vm.setMemslot(incomplete)).toThrow('gpa: expected a number');
   });
 
-  it('take effect when they are replaced while the guest runs on', async () => {
+  it.each([
+    ['', false],
+    [', and only their own memory is unmapped', true],
+  ])('take effect when they are replaced while the guest runs on%s', async (_how, only) => {
     // again: mov al, [0x200000]; out 0x10, al; jmp again
     const code = [0x8a, 0x04, 0x25, 0, 0, 0x20, 0, 0xe6, 0x10, 0xeb, 0xf5];
     const guest = boot({ code, mode: 'user64', ranges: [{ base: 0x10 }] });
+    if (only) guest.vm.unmapDeletedSlotsOnly();
     const mapping = addon.mapMemory({
       size: 2 * MIB,
       alignment: 4096,

@@ -7,6 +7,7 @@ import type {
   NativeVm,
   VmCallbacks,
 } from './addon.ts';
+import { CAPABILITY, KVM_X86_QUIRK } from './capabilities.ts';
 import { guarded } from './kvm-error.ts';
 import { PostedRing } from './posted-ring.ts';
 import { Vcpu } from './vcpu.ts';
@@ -42,6 +43,19 @@ export class Vm {
 
   enableCap(capability: number, args: readonly bigint[] = []): void {
     guarded(() => this.#native.enableCap(capability, args));
+  }
+
+  /**
+   * From now on, deleting a memslot leaves what the guest has mapped of others alone. Otherwise all is
+   * unmapped, and the guest faults it in again page by page.
+   *
+   * @returns whether this KVM can do so (Linux 6.12)
+   */
+  unmapDeletedSlotsOnly(): boolean {
+    const quirks = this.checkExtension(CAPABILITY.DISABLE_QUIRKS2);
+    if ((quirks & KVM_X86_QUIRK.SLOT_ZAP_ALL) === 0) return false;
+    this.enableCap(CAPABILITY.DISABLE_QUIRKS2, [BigInt(KVM_X86_QUIRK.SLOT_ZAP_ALL)]);
+    return true;
   }
 
   /** KVM API 4.37: three pages for real mode on Intel, below 4 GiB. */

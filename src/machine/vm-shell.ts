@@ -77,6 +77,7 @@ function buildShell(config: MachineConfig, parts: ShellParts): VmShell {
   const boot = takeBootMemory(config, backends);
   const vm = kvm.createVm();
   owned.push(vm);
+  vm.unmapDeletedSlotsOnly();
   vm.setTssAddr(KVM_TSS_BASE);
   vm.setIdentityMapAddr(KVM_IDENTITY_MAP_BASE);
   const table = new MemslotTable(vm, kvm.checkExtension(CAPABILITY.NR_MEMSLOTS));

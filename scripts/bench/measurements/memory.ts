@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { GIB } from '../../../guest-tests/harness/sizes.ts';
 import { residentBytes, vmallocUsedBytes } from '../../../guest-tests/harness/host.ts';
 import { cpuTimeMs } from '../host.ts';
 import type { Measurement, Values } from '../measurement.ts';
+import { median } from '../statistics.ts';
 import { AgentVm, type Device, type Vmm } from '../vmm.ts';
 
 /** Long enough for a VM that has ended to have given its memory back. */
@@ -82,6 +84,44 @@ async function runPlugged(vmm: Vmm): Promise<Values> {
     ...values,
   };
 }
+
+const REMAP_BYTES = GIB;
+const REMAP_TIMES = 5;
+/** Far enough to be in another memslot, whatever the VMM makes of the device. */
+const REMAP_DISTANCE = 32 * GIB;
+
+/** ms that the guest takes to write to every page of a range that it has touched before. */
+async function touchMs({ agent }: AgentVm, addr: number): Promise<number> {
+  const start = performance.now();
+  await agent.ok(`touch ${addr} ${REMAP_BYTES}`);
+  return performance.now() - start;
+}
+
+async function touchAroundRemoval(vm: AgentVm): Promise<Values> {
+  const { agent } = vm;
+  const { addr, block } = await agent.initMem();
+  await agent.ok(`plug ${addr} ${REMAP_BYTES / block}`);
+  await touchMs(vm, addr);
+  const other = addr + REMAP_DISTANCE;
+  const mapped: number[] = [];
+  const removed: number[] = [];
+  for (let time = 0; time < REMAP_TIMES; time++) {
+    await agent.ok(`plug ${other} 1`);
+    await touchMs(vm, addr);
+    mapped.push(await touchMs(vm, addr));
+    await agent.ok(`unplug ${other} 1`);
+    removed.push(await touchMs(vm, addr));
+  }
+  return { 'touch mapped ms': median(mapped), 'touch after removal ms': median(removed) };
+}
+
+async function runRemoval(vmm: Vmm): Promise<Values> {
+  const device = { size: '64G', requested: '40G', dynamic: true };
+  return await AgentVm.run(vmm, device, touchAroundRemoval);
+}
+
+/** What the guest notices of it when a memslot goes in which nothing is plugged any more. */
+export const removal: Measurement = { name: 'removal', run: runRemoval };
 
 /** A 1 TiB device with nothing plugged: host memory and CPU time. */
 export const idle: Measurement = { name: 'idle', run: runIdle, maxRounds: 7 };
