@@ -2,7 +2,7 @@ import type { Backing } from '../../memory/backing.ts';
 import type { MappingBudget } from '../../memory/mapping-budget.ts';
 import type { MemslotContainer } from '../../memory/memslot-container.ts';
 import { log } from '../../log.ts';
-import { hex } from '../../units.ts';
+import { GIB, hex } from '../../units.ts';
 import { BlockDiscards } from './block-discards.ts';
 import { BlockMap } from './block-map.ts';
 import { UnpluggedProtection } from './unplugged-protection.ts';
@@ -10,6 +10,11 @@ import { UnpluggedProtection } from './unplugged-protection.ts';
 const logger = log('virtio-mem');
 
 const NO_WINDOWS: readonly number[] = [];
+
+/** Discarding so much that holds nothing takes as long as to start another discard (20 µs). */
+const SHORT_GAP = 4 * GIB;
+
+type Run = readonly [first: number, count: number];
 
 export interface PluggedMemoryOptions {
   readonly id: string;
@@ -200,27 +205,28 @@ export class PluggedMemory extends BlockDiscards {
     if (!dynamicMemslots) return NO_WINDOWS;
     const offset = first * this.granularity;
     const last = container.lastWindow(offset, count * this.granularity);
-    let emptied = NO_WINDOWS;
+    let emptied: number[] | undefined;
     for (let window = container.firstWindow(offset); window <= last; window++) {
       if (!container.isActive(window) || !this.#isWindowUnplugged(window)) continue;
-      emptied = [...emptied, window];
+      if (emptied === undefined) emptied = [window];
+      else emptied.push(window);
     }
-    return emptied;
+    return emptied ?? NO_WINDOWS;
   }
 
   async #unplugAll(): Promise<void> {
     const { container, dynamicMemslots } = this.#options;
-    const runs: [first: number, count: number][] = [];
+    const runs: Run[] = [];
     this.map.forEachPlugged(0, this.map.blockCount, (first, count) => runs.push([first, count]));
     for (const [first, count] of runs) this.map.unplug(first, count);
     for (const [run, length] of runs) {
       this.listeners.discard(run * this.granularity, length * this.granularity);
     }
-    const { first, count } = this.#extent(runs);
+    const spans = this.#spans(runs);
     try {
-      await this.#protection?.protect(first, count);
+      for (const [first, count] of spans) await this.#protection?.protect(first, count);
       if (dynamicMemslots) await container.deactivateAll(container.activeWindows());
-      await this.#discard(first, count);
+      for (const [first, count] of spans) await this.#discard(first, count);
       this.#leftovers = false;
     } catch (error) {
       for (const [run, length] of runs) this.#restore(run, length);
@@ -228,16 +234,18 @@ export class PluggedMemory extends BlockDiscards {
     }
   }
 
-  /** From the first block that is to be cleaned up to the last. */
-  #extent(runs: readonly (readonly [first: number, count: number])[]): {
-    readonly first: number;
-    readonly count: number;
-  } {
-    const [head, tail] = [runs[0], runs.at(-1)];
-    if (this.#leftovers || head === undefined || tail === undefined) {
-      return { first: 0, count: this.map.blockCount };
+  /** What is to be cleaned: runs, with the gaps between them that are not worth a step over. */
+  #spans(runs: readonly Run[]): readonly Run[] {
+    if (this.#leftovers) return [[0, this.map.blockCount]];
+    const gap = Math.floor(SHORT_GAP / this.granularity);
+    const spans: Run[] = [];
+    for (const [first, count] of runs) {
+      const last = spans.at(-1);
+      const isNear = last !== undefined && first - (last[0] + last[1]) <= gap;
+      if (isNear) spans[spans.length - 1] = [last[0], first + count - last[0]];
+      else spans.push([first, count]);
     }
-    return { first: head[0], count: tail[0] + tail[1] - head[0] };
+    return spans;
   }
 
   /** Puts back what a failed unplug had taken away. */

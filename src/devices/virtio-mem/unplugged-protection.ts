@@ -81,14 +81,21 @@ export class UnpluggedProtection {
    * in steps, between which other work gets its turn: then a promise comes back. Never fails.
    */
   protect(first: number, count: number): void | Promise<void> {
-    const { plugged, blockSize } = this.#options;
-    const gapStart = plugged.lastPlugged(0, first) + 1;
-    const gapEnd = plugged.nextPlugged(first + count, plugged.blockCount);
-    const from = this.#open.nextPlugged(gapStart, gapEnd);
-    const end = this.#open.lastPlugged(gapStart, gapEnd) + 1;
+    const { blockSize } = this.#options;
+    // Usually these are all that are accessible, and there is nothing to look for in a large region.
+    const [from, end] =
+      this.unprotected === count ? [first, first + count] : this.#gap(first, count);
     if (end <= from) return;
     if ((end - from) * blockSize > STEP_BYTES.least) return this.#protectInSteps(from, end);
     this.#close(from, end);
+  }
+
+  /** The accessible blocks about these, up to the next ones that are plugged. */
+  #gap(first: number, count: number): readonly [from: number, end: number] {
+    const { plugged } = this.#options;
+    const start = plugged.lastPlugged(0, first) + 1;
+    const end = plugged.nextPlugged(first + count, plugged.blockCount);
+    return [this.#open.nextPlugged(start, end), this.#open.lastPlugged(start, end) + 1];
   }
 
   async #protectInSteps(from: number, end: number): Promise<void> {
