@@ -26,6 +26,21 @@ export class BlockModel {
     this.usable = this.#usableFor();
   }
 
+  /** Another in the same state. */
+  copy(): BlockModel {
+    const copy = new BlockModel(this.shape, this.base);
+    copy.take(this);
+    return copy;
+  }
+
+  /** Goes over to the state of another one. */
+  take({ plugged, content, requested, usable }: BlockModel): void {
+    this.plugged.splice(0, Infinity, ...plugged);
+    this.content.splice(0, Infinity, ...content);
+    this.requested = requested;
+    this.usable = usable;
+  }
+
   get regionSize(): number {
     return this.shape.blocks * this.shape.blockSize;
   }

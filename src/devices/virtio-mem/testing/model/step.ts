@@ -25,6 +25,8 @@ export type Step =
       /** Turns of the event loop that the device has until the reset. */
       readonly turns: number;
       readonly by: 'driver-reset' | 'system-reset';
+      /** What the driver asks as soon as it is back. */
+      readonly next: AnyRequest;
     }
   | { readonly do: 'write'; readonly block: number; readonly value: number }
   | { readonly do: 'listener' };
@@ -117,6 +119,7 @@ export function randomStep(random: Random, model: BlockModel): Step {
     do: 'interrupted',
     request: randomRequest(random, model),
     turns: random.below(4),
-    by: random.pick(['driver-reset', 'system-reset'] as const),
+    by: random.pick(['driver-reset', 'driver-reset', 'system-reset'] as const),
+    next: randomRequest(random, model),
   };
 }

@@ -98,9 +98,9 @@ export class Trial {
     }
   }
 
-  #expected(request: AnyRequest, ruling: Answer['type']): Answer {
+  #expected(request: AnyRequest, ruling: Answer['type'], model = this.model): Answer {
     const tells = request.type === 'state' && ruling === 'ack';
-    return { type: ruling, state: tells ? this.model.stateOf(request) : 0 };
+    return { type: ruling, state: tells ? model.stateOf(request) : 0 };
   }
 
   /** What is refused is BUSY; but protection is made up for, or done without. */
@@ -199,23 +199,42 @@ export class Trial {
 
   /** A request whose driver, or machine, is reset before it hears an answer. */
   async #interrupted(step: Extract<Step, { do: 'interrupted' }>): Promise<void> {
-    const { request, turns, by } = step;
-    const { driver, device, memory } = this.#rig;
+    const { request, turns, by, next } = step;
     this.#rig.send([request]);
     for (let turn = 0; turn < turns; turn++) await turnOfTheLoop();
+    const without = this.model.copy();
     if (by === 'system-reset') {
       same('memory is back', await this.#rig.systemReset(), true);
-      this.#carryOut({ type: 'unplug-all', addr: 0, count: 0 });
-      driver.start();
-      return;
+      without.carryOut({ type: 'unplug-all', addr: 0, count: 0 });
     }
-    driver.start();
-    await device.idle();
     // It was taken from the ring, or it was not; never half of it.
-    if (this.model.judge(request) !== 'ack') return;
-    const { usableSize } = device.sizes;
-    const changed = memory.pluggedSize !== this.model.pluggedSize;
-    if (changed || usableSize !== this.model.usable) this.#carryOut(request);
+    const candidates = [without];
+    if (by === 'driver-reset' && without.judge(request) === 'ack') {
+      const done = without.copy();
+      done.carryOut(request);
+      candidates.unshift(done);
+    }
+    this.#rig.driver.start();
+    const [answer] = await this.#rig.ask([next]);
+    this.model.take(this.#whichFits(candidates, next, answer));
+  }
+
+  /** The model that explains an answer, and what is plugged after it. */
+  #whichFits(
+    candidates: readonly BlockModel[],
+    request: AnyRequest,
+    answer: Answer | undefined,
+  ): BlockModel {
+    const { sizes } = this.#rig.device;
+    for (const model of candidates) {
+      const ruling = model.judge(request);
+      const expected = this.#expected(request, ruling, model);
+      if (JSON.stringify(answer) !== JSON.stringify(expected)) continue;
+      if (ruling === 'ack') model.carryOut(request);
+      if (sizes.pluggedSize === model.pluggedSize && sizes.usableSize === model.usable)
+        return model;
+    }
+    throw new Error(`answer ${JSON.stringify(answer)} fits nothing that may have happened`);
   }
 
   #write(block: number, value: number): void {
