@@ -3,7 +3,7 @@
 export default {
   input: { cli: 'dist/cli.js' },
   platform: 'node',
-  external: [/^node:/, 'pino', 'pino-pretty', 'iced-x86'],
+  external: [/^node:/, 'pino', 'pino-pretty', 'iced-x86', 'yaml'],
   output: {
     dir: 'dist',
     format: 'esm',

@@ -1,134 +1,56 @@
 #!/usr/bin/env node
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
 import type { CtlOptions } from './cli/ctl.ts';
+import { addRunOptions, runHelp } from './cli/options/command.ts';
 import type { PlanOptions } from './cli/plan.ts';
 import type { RunOptions } from './cli/run.ts';
 import { ConfigError, EXIT_CODE, exitCodeOf, messageOf } from './errors.ts';
-import { LOG_LEVELS } from './log.ts';
 import { version } from './version.ts';
 
-const collect = (value: string, list: readonly string[]): readonly string[] => [...list, value];
+interface ConfigOption {
+  readonly config?: string;
+}
 
-const VIRTIO_MEM_HELP = `
-Keys of --virtio-mem (sizes take K, M, G, T; the device can be given several times):
-  size=SIZE               what the guest can grow by; costs nothing until it is plugged
-  memdev=ID               take this memory backend, and its size
-  id=ID                   name in the monitor (default: vm0, vm1, ...)
-  requested-size=SIZE     what the guest is asked to plug at start (default: 0)
-  block-size=SIZE         what is plugged at once (default: the size of a huge page)
-  dynamic-memslots=on|off map only what is plugged (default: off)
-  memslot-size=SIZE       size of one memslot (default: at least 1G, as many as KVM has)
-  memaddr=ADDRESS         guest-physical address (default: the next free one)
-  node=N                  NUMA node (default: 0)
-  prealloc=on|off         allocate memory before the guest sees it (default: off)
-  unplugged-inaccessible=on|off|auto   whether the guest must promise not to touch
-                          unplugged memory (default: on)
-  protect-unplugged=on|off|auto   whether unplugged memory is out of the guest's reach, so that
-                          touching it is a violation (default: auto, on with dynamic-memslots=on)
-
-Types of --memory-backend, for --memory memdev=ID and --virtio-mem memdev=ID:
-  ram,id=ID,size=SIZE     anonymous memory
-  memfd,id=ID,size=SIZE   a file without a name; hugetlb=on|off, hugetlbsize=2M|1G, seal=on|off
-  file,id=ID,mem-path=PATH   a file, a folder (hugetlbfs, tmpfs) or a device-dax; size=SIZE (default:
-                          the file's), offset=, align=, readonly=on|off
-  devmem,id=ID,size=SIZE,base=ADDRESS   host memory kept from the kernel with mem=, by /dev/mem
-Keys of all of them:
-  share=on|off            whether others who map it see it (default: on for memfd and devmem)
-  prealloc=on|off         allocate all of it before the guest starts; prealloc-threads=N
-  reserve=on|off          have the host set it aside (default: off under a memory device)
-  thp=on|off              use transparent huge pages, or do not (default: as the kernel is set)
-  merge=on|off            let KSM merge equal pages (default: off)
-  dump=on|off             be part of core dumps (default: on)
-  policy=default|bind|preferred|interleave   where the host takes pages from, among
-  host-nodes=A-B          these host NUMA nodes
-
---numa node,KEYS adds a NUMA node; the first is node 0. With nodes the guest is told which memory
-device is in which of them:
-  cpus=A-B                its CPUs: A, A-B, also several times; each CPU is in exactly one node
-                          (default: when no node has it, they are shared out evenly)
-  memory=SIZE             its boot memory; the sizes sum up to --memory (default: likewise)
-  memdev=ID               have this boot memory on a memory backend of its own, and take its size
---numa dist,src=A,dst=B,val=N says how far memory of node B is from node A, and A from B unless said
-otherwise: 11 to 255, where 10 is within a node and 255 out of reach (default: 20)
-
---qmp speaks the established QMP, for programs, and can be given several times. The socket file
-of unix:PATH belongs to you alone. tcp:PORT is loopback only, tcp:ADDR:PORT what you say: there is
-no password and no encryption, so every user of this host, or whoever reaches ADDR, controls the
-machine.
-
-Example:
-  tsvmm run --kernel vmlinuz --initrd initrd --append console=ttyS0 \\
-    --virtio-mem size=1T,dynamic-memslots=on
-  (tsvmm) qom-set vm0 requested-size 4G
-  (tsvmm) info memory-devices
-
-On a shared terminal, Ctrl-A C switches between the console and the monitor, Ctrl-A X quits.
-Exit codes: 0 the guest powered off, or quit; 1 the host or tsvmm failed; 2 bad usage;
-3 the guest cannot go on.`;
-
-/** `plan` takes the options of `run`, so that one line serves both. */
-function withRunOptions(command: Command): Command {
-  return command
-    .option('--kernel <file>', 'bzImage, or an ELF file with a PVH entry (vmlinux); required')
-    .option('--initrd <file>', 'initial RAM disk')
-    .option('--append <text>', 'kernel command line', '')
-    .option(
-      '--memory <size>',
-      'boot memory: a size, or memdev=ID (default: what the NUMA nodes have, or 1G)',
-    )
-    .option('--cpus <n>', 'number of virtual CPUs', '1')
-    .option('--numa <keys>', 'add a NUMA node, or say how far two are; see below', collect, [])
-    .option('--virtio-mem <keys>', 'add a memory device; see below', collect, [])
-    .option('--memory-backend <type,keys>', 'name host memory; see below', collect, [])
-    .option('--serial <where>', 'serial port: stdio, none, file:PATH or unix:PATH', 'stdio')
-    .option(
-      '--monitor <where>',
-      'monitor: stdio, none or unix:PATH (default: shares the terminal, if there is one)',
-    )
-    .option('--qmp <where>', 'let programs in: unix:PATH or tcp:ADDR:PORT; see below', collect, [])
-    .option(
-      '--qmp-event-interval <ms>',
-      'least time between two events of a kind about one memory device',
-      '1000',
-    )
-    .option('--no-reboot', 'exit when the guest reboots')
-    .option(
-      '--on-violation <action>',
-      'when the guest touches protected memory: stop, reset or kill',
-      'stop',
-    )
-    .option('--name <text>', "the machine's name, for the monitor (default: tsvmm)")
-    .option('--uuid <uuid>', "the machine's UUID, for the monitor")
-    .addOption(
-      new Option('--log-level <level>', 'what to log on stderr')
-        .choices([...LOG_LEVELS])
-        .default('info'),
-    );
+/** Does something with the options of the command line, and those of the file that it names. */
+async function withConfigFile<T extends ConfigOption, R>(
+  options: T,
+  command: Command,
+  action: (options: T) => Promise<R>,
+): Promise<R> {
+  if (options.config === undefined) return await action(options);
+  const { ConfigFile } = await import('./cli/options/config-file.ts');
+  const file = new ConfigFile(options.config);
+  const merged = file.merge(options, (name) => command.getOptionValueSource(name) === 'cli');
+  try {
+    return await action(merged);
+  } catch (error) {
+    throw file.explain(error);
+  }
 }
 
 function runCommand(): Command {
-  return withRunOptions(new Command('run'))
+  return addRunOptions(new Command('run'))
     .description('start a virtual machine')
-    .addHelpText('after', VIRTIO_MEM_HELP)
-    .action(async (options: RunOptions, command: Command) => {
+    .addHelpText('after', runHelp)
+    .action(async (options: RunOptions & ConfigOption, command: Command) => {
       refuseArguments(command);
       const { run } = await import('./cli/run.ts');
-      process.exitCode = await run(options);
+      process.exitCode = await withConfigFile(options, command, run);
     });
 }
 
 function planCommand(): Command {
-  return withRunOptions(new Command('plan'))
+  return addRunOptions(new Command('plan'))
     .description('say what a machine would be on this host, and what it would cost; makes none')
     .option('--json', 'write JSON')
     .addHelpText(
       'after',
       '\nTakes the options of run (run --help explains them); --kernel may be left out, and what says\nnothing of memory changes nothing.',
     )
-    .action(async (options: PlanOptions, command: Command) => {
+    .action(async (options: PlanOptions & ConfigOption, command: Command) => {
       refuseArguments(command);
       const { plan } = await import('./cli/plan.ts');
-      await plan(options);
+      await withConfigFile(options, command, plan);
     });
 }
 

@@ -11,7 +11,8 @@ export interface MachineOptions {
   readonly cpus: string;
   readonly numa: readonly string[];
   readonly virtioMem: readonly string[];
-  readonly reboot: boolean;
+  /** Default: true. */
+  readonly reboot?: boolean;
   readonly onViolation: string;
 }
 

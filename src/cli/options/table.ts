@@ -1,0 +1,120 @@
+import { LOG_LEVELS } from '../../log.ts';
+import { BACKEND_TYPES, MEMORY_KEYS, NUMA_TYPES, VIRTIO_MEM_KEYS } from './keys.ts';
+import type { RunOption } from './value.ts';
+
+/**
+ * Every option that says what a machine is. The command line, `--help`, configuration files and their
+ * schema all come from this table.
+ */
+export const RUN_OPTIONS: readonly RunOption[] = [
+  {
+    name: 'kernel',
+    argument: '<file>',
+    scalar: 'path',
+    help: 'bzImage, or an ELF file with a PVH entry (vmlinux); required',
+  },
+  { name: 'initrd', argument: '<file>', scalar: 'path', help: 'initial RAM disk' },
+  {
+    name: 'append',
+    argument: '<text>',
+    scalar: 'text',
+    default: '',
+    help: 'kernel command line',
+  },
+  {
+    name: 'memory',
+    argument: '<size>',
+    scalar: 'size',
+    keys: MEMORY_KEYS,
+    help: 'boot memory: a size, or memdev=ID (default: what the NUMA nodes have, or 1G)',
+  },
+  {
+    name: 'cpus',
+    argument: '<n>',
+    scalar: 'count',
+    default: '1',
+    help: 'number of virtual CPUs',
+  },
+  {
+    name: 'numa',
+    argument: '<keys>',
+    repeats: true,
+    types: NUMA_TYPES,
+    help: 'add a NUMA node, or say how far two are; see below',
+  },
+  {
+    name: 'virtio-mem',
+    argument: '<keys>',
+    repeats: true,
+    keys: VIRTIO_MEM_KEYS,
+    byId: { prefix: 'vm' },
+    help: 'add a memory device; see below',
+  },
+  {
+    name: 'memory-backend',
+    argument: '<type,keys>',
+    repeats: true,
+    types: BACKEND_TYPES,
+    byId: {},
+    help: 'name host memory; see below',
+  },
+  {
+    name: 'serial',
+    argument: '<where>',
+    scalar: 'where',
+    default: 'stdio',
+    help: 'serial port: stdio, none, file:PATH or unix:PATH',
+  },
+  {
+    name: 'monitor',
+    argument: '<where>',
+    scalar: 'where',
+    help: 'monitor: stdio, none or unix:PATH (default: shares the terminal, if there is one)',
+  },
+  {
+    name: 'qmp',
+    argument: '<where>',
+    repeats: true,
+    scalar: 'where',
+    help: 'let programs in: unix:PATH or tcp:ADDR:PORT; see below',
+  },
+  {
+    name: 'qmp-event-interval',
+    argument: '<ms>',
+    scalar: 'count',
+    default: '1000',
+    help: 'least time between two events about the size of a memory device',
+  },
+  { name: 'no-reboot', scalar: 'flag', help: 'exit when the guest reboots' },
+  {
+    name: 'on-violation',
+    argument: '<action>',
+    scalar: ['stop', 'reset', 'kill'],
+    default: 'stop',
+    help: 'when the guest touches protected memory: stop, reset or kill',
+  },
+  {
+    name: 'name',
+    argument: '<text>',
+    scalar: 'text',
+    help: "the machine's name, for the monitor (default: tsvmm)",
+  },
+  {
+    name: 'uuid',
+    argument: '<uuid>',
+    scalar: 'text',
+    help: "the machine's UUID, for the monitor",
+  },
+  {
+    name: 'log-level',
+    argument: '<level>',
+    scalar: LOG_LEVELS,
+    default: 'info',
+    help: 'what to log on stderr',
+  },
+];
+
+/** What commander calls an option's value: `virtioMem`, and `reboot` for `no-reboot`. */
+export function attributeOf({ name }: RunOption): string {
+  return name.replace(/^no-/, '').replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
