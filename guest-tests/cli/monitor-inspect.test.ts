@@ -177,7 +177,7 @@ describe('what is inside', () => {
     expect(await monitor.command('info virtio-status vm0')).toContain('VIRTIO_CONFIG_S_DRIVER_OK');
     const queue = await monitor.command('info virtio-queue-status vm0 0');
     expect(queue).toMatch(/used_idx: +1\n {2}last_avail_idx: +1\n/);
-    expect(await monitor.command('info stats vm')).toContain('    requests-ack: 1\n');
+    expect(await monitor.command('info stats vm')).toContain('    requests-ack (cumulative): 1\n');
   });
 
   it('of the interrupt controllers', async () => {

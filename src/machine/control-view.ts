@@ -24,6 +24,7 @@ import { cpuObject } from './cpu-objects.ts';
 import { backendInfo, backendObject } from './backend-objects.ts';
 import { memoryDeviceObject, setDeviceProperty } from './memory-objects.ts';
 import { addressSpaces } from './memory-tree.ts';
+import { packageSize } from './numa.ts';
 
 const BAR_KINDS = { io: 'io', memory32: 'mem32', memory64: 'mem64' } as const;
 
@@ -48,10 +49,19 @@ export class ControlView implements MachineControl {
   }
 
   cpus(): readonly CpuInfo[] {
-    const { vcpus } = this.#machine.shell;
+    const { config, shell } = this.#machine;
+    const { vcpus } = shell;
+    const packageCpus = packageSize(config);
     return vcpus.all.map(({ id, threadId }) => {
-      const state = vcpus.isRunning(id) ? 'running' : 'paused';
-      return threadId === 0 ? { id, state } : { id, state, threadId };
+      const node = config.numa?.nodes.findIndex(({ cpus }) => cpus.includes(id));
+      return {
+        id,
+        state: vcpus.isRunning(id) ? 'running' : 'paused',
+        ...(threadId === 0 ? {} : { threadId }),
+        socket: Math.floor(id / packageCpus),
+        core: id % packageCpus,
+        ...(node === undefined ? {} : { node }),
+      };
     });
   }
 

@@ -22,6 +22,11 @@ export interface CpuInfo {
   readonly state: 'running' | 'halted' | 'paused' | 'waiting-for-sipi';
   /** Kernel thread id; absent before the vCPU ran for the first time. */
   readonly threadId?: number;
+  /** The package that it is in, and which of its cores it is. */
+  readonly socket: number;
+  readonly core: number;
+  /** Absent when the machine has no NUMA nodes. */
+  readonly node?: number;
 }
 
 /** A value that a person reads or writes by name. */

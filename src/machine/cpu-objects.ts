@@ -1,7 +1,7 @@
 import type { ObjectInfo } from './control.ts';
 
 /** Path of a vCPU's object. */
-const cpuPath = (id: number): string => `/machine/unattached/device[${id}]`;
+export const cpuPath = (id: number): string => `/machine/unattached/device[${id}]`;
 
 /** A vCPU as an object. Its APIC id is its number. */
 export function cpuObject({ id }: { readonly id: number }): ObjectInfo {

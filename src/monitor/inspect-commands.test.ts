@@ -373,8 +373,10 @@ describe('sums', () => {
   });
 
   it('of what was counted, by target', async () => {
-    const vm = 'vm0\nprovider: tsvmm\n    requests-ack: 7\n';
-    const vcpu = 'vcpu 0\nprovider: tsvmm\n    guest-time-ms: 120\n';
+    const vm =
+      'vm0\nprovider: tsvmm\n    requests-ack (cumulative): 7\n' +
+      '    plug-latency (log2-histogram, ns): [2]=1 [3]=5\n';
+    const vcpu = 'vcpu 0\nprovider: tsvmm\n    guest-time (cumulative, ms): 120\n';
     expect(await run('info stats')).toBe(vm + vcpu);
     expect(await run('info stats vm')).toBe(vm);
     expect(await run('info stats vcpu')).toBe(vcpu);

@@ -1,23 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { JsonValue } from './json/value.ts';
 import { GIB, MIB } from '../units.ts';
-import { COMMANDS, type CommandName } from './schema/commands.ts';
-import { object } from './schema/type.ts';
-import { validate } from './schema/validate.ts';
+import type { CommandName } from './schema/commands.ts';
+import { ask as askRig, generic } from './testing/ask.ts';
 import { useQmpRig } from './testing/rig.ts';
 
 const rig = useQmpRig();
-
-/** Gives a command. @returns its result, which is as the schema says, or its error's text */
-async function ask(command: CommandName, args?: object): Promise<unknown> {
-  const client = await rig().ready();
-  const { return: result, error } = await client.ask(command, args);
-  if (error !== undefined) return error;
-  validate(object({ result: COMMANDS[command].returns }), { result: result as JsonValue });
-  return result;
-}
-
-const generic = (desc: string): object => ({ class: 'GenericError', desc });
+const ask = (command: CommandName, args?: object): Promise<unknown> => askRig(rig(), command, args);
 
 describe('memory', () => {
   it('query-memory-devices tells of each device', async () => {
@@ -170,10 +158,14 @@ describe('the machine', () => {
         'cpu-index': 0,
         'qom-path': '/machine/unattached/device[0]',
         'thread-id': 4711,
-        props: { 'socket-id': 0, 'core-id': 0, 'thread-id': 0 },
+        props: { 'node-id': 0, 'socket-id': 0, 'core-id': 0, 'thread-id': 0 },
         target: 'x86_64',
       },
-      expect.objectContaining({ 'cpu-index': 1, 'thread-id': 4712 }),
+      expect.objectContaining({
+        'cpu-index': 1,
+        'thread-id': 4712,
+        props: { 'node-id': 0, 'socket-id': 0, 'core-id': 1, 'thread-id': 0 },
+      }),
       expect.not.objectContaining({ 'thread-id': expect.anything() as number }),
     ]);
   });
@@ -181,6 +173,7 @@ describe('the machine', () => {
   it.each([
     ['query-version', { qemu: { major: 0, minor: 1, micro: 0 }, package: 'tsvmm 0.1.0' }],
     ['query-name', { name: 'test' }],
+    ['query-uuid', { UUID: '550e8400-e29b-41d4-a716-446655440000' }],
     ['query-kvm', { enabled: true, present: true }],
   ] as const)('%s', async (command, result) => {
     expect(await ask(command)).toEqual(result);
@@ -191,6 +184,7 @@ describe('the machine', () => {
     ['cont', 'cont'],
     ['system_reset', 'reset'],
     ['system_powerdown', 'powerDown'],
+    ['inject-nmi', 'nmi'],
     ['quit', 'quit'],
   ] as const)('%s calls %s', async (command, call) => {
     expect(await ask(command)).toEqual({});
@@ -204,6 +198,14 @@ describe('the machine', () => {
     expect(await run('fly')).toBe("unknown command: 'fly'\r\n");
     expect(await run('stop')).toBe('');
     expect(rig().machine.calls).toEqual(['stop']);
+  });
+
+  it('human-monitor-command answers for the vCPU that it is given', async () => {
+    const args = { 'command-line': 'info cpus', 'cpu-index': 1 };
+    expect(await ask('human-monitor-command', args)).toContain('* CPU #1');
+    expect(await ask('human-monitor-command', { ...args, 'cpu-index': 3 })).toEqual(
+      generic("Parameter 'cpu-index' expects a CPU number"),
+    );
   });
 });
 

@@ -35,7 +35,7 @@ export class QmpServer {
   readonly #endpoints = new Set<Endpoint>();
 
   constructor({ control, events, deviceIntervalMs }: QmpServerOptions) {
-    this.#context = { control, humanMonitor: (line) => humanMonitor(control, line) };
+    this.#context = { control, humanMonitor: (line, cpu = 0) => humanMonitor(control, line, cpu) };
     this.#source = new EventSource({
       control,
       intervalMs: deviceIntervalMs,
@@ -86,10 +86,12 @@ export class QmpServer {
 }
 
 /** The monitor's commands are loaded with the first use: most clients need none. */
-async function humanMonitor(control: MachineControl, line: string): Promise<string> {
+async function humanMonitor(control: MachineControl, line: string, cpu: number): Promise<string> {
   const [{ CommandTable }, { Session }] = await Promise.all([
     import('../monitor/command-table.ts'),
     import('../monitor/session.ts'),
   ]);
-  return await new Session(control, new CommandTable()).execute(line);
+  const session = new Session(control, new CommandTable());
+  session.settings.cpu = cpu;
+  return await session.execute(line);
 }

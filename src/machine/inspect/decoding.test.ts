@@ -75,10 +75,11 @@ it('the interrupt controllers are found in struct kvm_irqchip', () => {
 
 it('the times of a thread are read behind a name with spaces and parentheses', () => {
   const fields = Array.from({ length: 50 }, (_, index) => index);
+  const inMs = { type: 'cumulative', unit: 'seconds', exponent: -3 } as const;
   const stat = `4711 (vcpu ) 0 (x) R ${fields.slice(1).join(' ')}`;
   expect(threadTimes(stat)).toEqual([
-    { name: 'guest-time-ms', value: 400 },
-    { name: 'user-time-ms', value: 110 },
-    { name: 'system-time-ms', value: 120 },
+    { name: 'guest-time', ...inMs, value: 400 },
+    { name: 'user-time', ...inMs, value: 110 },
+    { name: 'system-time', ...inMs, value: 120 },
   ]);
 });

@@ -126,12 +126,25 @@ export interface MemoryMapInfo {
   readonly cells: readonly MemoryMapCell[];
 }
 
-/** What the machine counted. */
+/** Something that the machine counted. */
+export interface StatValue {
+  readonly name: string;
+  readonly type: 'cumulative' | 'instant' | 'peak' | 'log2-histogram';
+  /** `value` is in units of 10 to the power of `exponent` of this. Default: a plain number. */
+  readonly unit?: 'seconds';
+  readonly exponent?: number;
+  /** A histogram's bucket n counts values from 2^(n-1) up to 2^n, and bucket 0 those below 1. */
+  readonly value: number | readonly number[];
+}
+
+/** What was counted of one thing. */
 export interface StatGroup {
   /** As `vm0` or `vcpu 0`. */
   readonly name: string;
+  /** Of its object. */
+  readonly path: string;
   readonly target: 'vm' | 'vcpu';
-  readonly values: readonly { readonly name: string; readonly value: number }[];
+  readonly values: readonly StatValue[];
 }
 
 export interface MachineInspection {

@@ -1,54 +1,65 @@
 import { readFileSync } from 'node:fs';
+import { cpuPath } from '../cpu-objects.ts';
 import type { Machine } from '../machine.ts';
-import type { StatGroup } from './inspection.ts';
+import type { MemoryDevice } from '../memory-devices.ts';
+import { devicePath } from '../memory-objects.ts';
+import type { StatGroup, StatValue } from './inspection.ts';
 
 /** proc(5): times are in ticks of 1/100 s on x86; fields are counted from behind the name. */
 const MS_PER_TICK = 10;
 const FIELD = { userTime: 11, systemTime: 12, guestTime: 40 } as const;
 
+function counter(name: string, value: number): StatValue {
+  return { name, type: 'cumulative', value };
+}
+
 /** Times of a thread, in milliseconds of processor; empty when it is gone. */
-export function threadTimes(stat: string): StatGroup['values'] {
+export function threadTimes(stat: string): readonly StatValue[] {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const ms = (field: number): number => Number(fields[field] ?? 0) * MS_PER_TICK;
+  const time = (name: string, field: number): StatValue => {
+    const value = Number(fields[field] ?? 0) * MS_PER_TICK;
+    return { name, type: 'cumulative', unit: 'seconds', exponent: -3, value };
+  };
   return [
-    { name: 'guest-time-ms', value: ms(FIELD.guestTime) },
+    time('guest-time', FIELD.guestTime),
     // The guest's time is part of the user time.
-    { name: 'user-time-ms', value: ms(FIELD.userTime) },
-    { name: 'system-time-ms', value: ms(FIELD.systemTime) },
+    time('user-time', FIELD.userTime),
+    time('system-time', FIELD.systemTime),
   ];
 }
 
-function vcpuStats(id: number, threadId: number): StatGroup {
-  const name = `vcpu ${id}`;
+function vcpuTimes(threadId: number): readonly StatValue[] {
   try {
-    const stat = readFileSync(`/proc/self/task/${threadId}/stat`, 'utf8');
-    return { name, target: 'vcpu', values: threadTimes(stat) };
+    return threadTimes(readFileSync(`/proc/self/task/${threadId}/stat`, 'utf8'));
   } catch {
-    return { name, target: 'vcpu', values: [] };
+    return [];
   }
+}
+
+function deviceStats({ device }: MemoryDevice, requests: readonly number[]): StatGroup {
+  const { ack, nack, busy, error } = device.answers;
+  const values = [
+    counter('requests-ack', ack),
+    counter('requests-nack', nack),
+    counter('requests-busy', busy),
+    counter('requests-error', error),
+    counter('nudges', device.nudges),
+    ...requests.map((value, queue) => counter(`queue-${queue}-requests`, value)),
+  ];
+  return { name: device.id, path: devicePath(device.id), target: 'vm', values };
 }
 
 /** What the machine counted since it was started. */
 export function machineStats(machine: Machine): readonly StatGroup[] {
-  const devices = machine.memoryDevices.map(({ device }, index): StatGroup => {
-    const { ack, nack, busy, error } = device.answers;
+  const devices = machine.memoryDevices.map((device, index) => {
     const queues = machine.transports[index]?.info.queues ?? [];
-    return {
-      name: device.id,
-      target: 'vm',
-      values: [
-        { name: 'requests-ack', value: ack },
-        { name: 'requests-nack', value: nack },
-        { name: 'requests-busy', value: busy },
-        { name: 'requests-error', value: error },
-        { name: 'nudges', value: device.nudges },
-        ...queues.map((queue, at) => ({
-          name: `queue-${at}-requests`,
-          value: queue?.requests ?? 0,
-        })),
-      ],
-    };
+    return deviceStats(
+      device,
+      queues.map((queue) => queue?.requests ?? 0),
+    );
   });
-  const { all } = machine.shell.vcpus;
-  return [...devices, ...all.map(({ id, threadId }) => vcpuStats(id, threadId))];
+  const vcpus = machine.shell.vcpus.all.map(({ id, threadId }): StatGroup => {
+    return { name: `vcpu ${id}`, path: cpuPath(id), target: 'vcpu', values: vcpuTimes(threadId) };
+  });
+  return [...devices, ...vcpus];
 }

@@ -1,10 +1,23 @@
 import { ConfigError } from '../../errors.ts';
-import type { StatGroup } from '../../machine/control.ts';
+import type { StatGroup, StatValue } from '../../machine/control.ts';
 import type { MonitorCommand } from '../command.ts';
 import { lines, printable } from '../text.ts';
 
+/** `s`, `ms`, `us`, `ns` by the exponent of the seconds. */
+const SECONDS: Readonly<Record<number, string>> = { 0: 's', [-3]: 'ms', [-6]: 'us', [-9]: 'ns' };
+
+function describeValue({ name, type, unit, exponent = 0, value }: StatValue): string {
+  const suffix = unit === undefined ? '' : `, ${SECONDS[exponent] ?? `10^${exponent} s`}`;
+  // Of a histogram what was seen: bucket n goes up to 2^n.
+  const text =
+    typeof value === 'number'
+      ? String(value)
+      : value.flatMap((count, at) => (count === 0 ? [] : [`[${at}]=${count}`])).join(' ');
+  return `    ${name} (${type}${suffix}): ${text}`.trimEnd();
+}
+
 function describeGroup({ name, values }: StatGroup): string[] {
-  return [name, 'provider: tsvmm', ...values.map((each) => `    ${each.name}: ${each.value}`)];
+  return [name, 'provider: tsvmm', ...values.map(describeValue)];
 }
 
 export const infoStats: MonitorCommand = {
@@ -13,7 +26,7 @@ export const infoStats: MonitorCommand = {
   summary: 'show what was counted, of the devices (target vm), the vCPUs (vcpu), or both',
   details:
     'Of a device: requests by answer, reminders sent after answers of BUSY, requests by queue (since ' +
-    'the driver started). Of a vCPU: the processor time of its thread, in milliseconds; the time ' +
+    'the driver started). Of a vCPU: the processor time of its thread; the time ' +
     'inside the guest is part of the user time, and 0 on hosts that do not account for it.',
   run: async (args, { control }) => {
     const target = args.optional('target');

@@ -4,52 +4,12 @@ import { hex } from '../../units.ts';
 import type { CommandContext, MonitorCommand } from '../command.ts';
 import { findObject, objectTree } from '../object-tree.ts';
 import { lines, printable } from '../text.ts';
-
-/** virtio 1.3 §2.1. */
-const STATUS_BITS = [
-  [1, 'VIRTIO_CONFIG_S_ACKNOWLEDGE', 'the guest has seen the device'],
-  [2, 'VIRTIO_CONFIG_S_DRIVER', 'the guest has a driver for it'],
-  [8, 'VIRTIO_CONFIG_S_FEATURES_OK', 'features are agreed on'],
-  [4, 'VIRTIO_CONFIG_S_DRIVER_OK', 'the driver is ready'],
-  [64, 'VIRTIO_CONFIG_S_NEEDS_RESET', 'the device cannot go on without a reset'],
-  [128, 'VIRTIO_CONFIG_S_FAILED', 'the driver has given the device up'],
-] as const;
-const DRIVER_OK = 4;
-
-interface FeatureBit {
-  readonly bit: number;
-  readonly name: string;
-  readonly meaning: string;
-}
-
-/** virtio 1.3 §6, and those of the device types there are (§5.15.3). */
-const COMMON_FEATURES: readonly FeatureBit[] = [
-  { bit: 28, name: 'VIRTIO_F_RING_INDIRECT_DESC', meaning: 'descriptors may be in tables' },
-  { bit: 29, name: 'VIRTIO_F_RING_EVENT_IDX', meaning: 'notifications by index' },
-  { bit: 32, name: 'VIRTIO_F_VERSION_1', meaning: 'virtio 1, not the legacy interface' },
-];
-const DEVICE_FEATURES: Readonly<Record<number, readonly FeatureBit[]>> = {
-  24: [
-    { bit: 0, name: 'VIRTIO_MEM_F_ACPI_PXM', meaning: 'nodes are ACPI proximity domains' },
-    {
-      bit: 1,
-      name: 'VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE',
-      meaning: 'unplugged memory must not be touched',
-    },
-    { bit: 2, name: 'VIRTIO_MEM_F_PERSISTENT_SUSPEND', meaning: 'plugged over suspend' },
-  ],
-};
+import { featureTexts, isStarted, statusTexts } from '../virtio-names.ts';
 
 /** Names of the bits; numbers for those without one. */
-function describeFeatures(features: bigint, deviceType: number): string[] {
-  const known = [...(DEVICE_FEATURES[deviceType] ?? []), ...COMMON_FEATURES];
-  const texts: string[] = [];
-  for (let bit = 0; features >> BigInt(bit) > 0n; bit++) {
-    if (((features >> BigInt(bit)) & 1n) === 0n) continue;
-    const feature = known.find((each) => each.bit === bit);
-    texts.push(feature === undefined ? `bit ${bit}` : `${feature.name}: ${feature.meaning}`);
-  }
-  return texts;
+function describeFeatures(features: bigint, deviceType: number): readonly string[] {
+  const { device, transport, unknown } = featureTexts(features, deviceType);
+  return [...device, ...transport, ...unknown.map((bit) => `bit ${bit}`)];
 }
 
 /** A list as these commands write it: a tab in front, commas in between. */
@@ -79,19 +39,18 @@ export const infoVirtio: MonitorCommand = {
 
 function describeStatus(device: VirtioDeviceInfo, running: boolean): string[] {
   const { status, deviceType, needsReset } = device;
-  const bits = STATUS_BITS.filter(([bit]) => (status & bit) !== 0);
   return [
     `${device.path}:`,
     `  device_name:             ${device.name}`,
     `  device_id:               ${deviceType}`,
     `  broken:                  ${needsReset !== undefined}`,
     ...(needsReset === undefined ? [] : [`  broken_because:          ${printable(needsReset)}`]),
-    `  started:                 ${(status & DRIVER_OK) !== 0}`,
+    `  started:                 ${isStarted(status)}`,
     `  vm_running:              ${running}`,
     `  num_vqs:                 ${device.queues.length}`,
     '  endianness:              little',
     '  status:',
-    ...listed(bits.map(([, name, meaning]) => `${name}: ${meaning}`)),
+    ...listed(statusTexts(status)),
     '  Guest features:',
     ...listed(describeFeatures(device.acceptedFeatures, deviceType)),
     '  Host features:',

@@ -37,16 +37,20 @@ function openLogFile(path: string): number {
   }
 }
 
+/** Logs to a file from now on, behind what it has; to stderr without one. @throws ConfigError */
+export function logTo(path: string | undefined): void {
+  const before = logFile;
+  logFile = path === undefined ? undefined : openLogFile(path);
+  setLogTarget(logFile ?? process.stderr.fd);
+  if (before !== undefined) closeSync(before);
+}
+
 export const logfile: MonitorCommand = {
   name: 'logfile',
   parameters: [{ name: 'file', optional: true, rest: true, kind: 'file' }],
   summary: 'log to a file from now on, behind what it has (to stderr without one)',
   run: (args) => {
-    const path = args.optional('file');
-    const before = logFile;
-    logFile = path === undefined ? undefined : openLogFile(path);
-    setLogTarget(logFile ?? process.stderr.fd);
-    if (before !== undefined) closeSync(before);
+    logTo(args.optional('file'));
     return '';
   },
 };

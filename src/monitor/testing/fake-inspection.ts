@@ -215,8 +215,26 @@ export class FakeInspection implements MachineInspection {
 
   stats(): readonly StatGroup[] {
     return [
-      { name: 'vm0', target: 'vm', values: [{ name: 'requests-ack', value: 7 }] },
-      { name: 'vcpu 0', target: 'vcpu', values: [{ name: 'guest-time-ms', value: 120 }] },
+      {
+        name: 'vm0',
+        path: '/machine/peripheral/vm0',
+        target: 'vm',
+        values: [
+          { name: 'requests-ack', type: 'cumulative', value: 7 },
+          {
+            ...{ name: 'plug-latency', type: 'log2-histogram', unit: 'seconds', exponent: -9 },
+            value: [0, 0, 1, 5],
+          },
+        ],
+      },
+      {
+        name: 'vcpu 0',
+        path: '/machine/unattached/device[0]',
+        target: 'vcpu',
+        values: [
+          { name: 'guest-time', type: 'cumulative', unit: 'seconds', exponent: -3, value: 120 },
+        ],
+      },
     ];
   }
 }

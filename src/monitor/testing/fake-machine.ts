@@ -48,9 +48,9 @@ export class FakeMachine implements MachineControl {
 
   cpus(): readonly CpuInfo[] {
     return [
-      { id: 0, state: 'running', threadId: 4711 },
-      { id: 1, state: 'halted', threadId: 4712 },
-      { id: 2, state: 'waiting-for-sipi' },
+      { id: 0, state: 'running', threadId: 4711, socket: 0, core: 0, node: 0 },
+      { id: 1, state: 'halted', threadId: 4712, socket: 0, core: 1, node: 0 },
+      { id: 2, state: 'waiting-for-sipi', socket: 1, core: 0, node: 1 },
     ];
   }
 

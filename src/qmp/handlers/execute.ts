@@ -2,10 +2,13 @@ import type { JsonObject, JsonValue } from '../json/value.ts';
 import { COMMANDS, type CommandName, type ReturnOf } from '../schema/commands.ts';
 import { validate } from '../schema/validate.ts';
 import type { Handlers, QmpContext } from './handler.ts';
+import { deviceHandlers } from './devices.ts';
+import { inspectHandlers } from './inspect.ts';
 import { introspectionHandlers } from './introspection.ts';
 import { machineHandlers } from './machine.ts';
 import { memoryHandlers } from './memory.ts';
 import { objectHandlers } from './objects.ts';
+import { statsHandlers } from './stats.ts';
 
 /** Commands that the machine serves; the session itself negotiates capabilities. */
 export type MachineCommand = Exclude<CommandName, 'qmp_capabilities'>;
@@ -15,6 +18,9 @@ const HANDLERS: Handlers<MachineCommand> = {
   ...machineHandlers,
   ...memoryHandlers,
   ...objectHandlers,
+  ...inspectHandlers,
+  ...deviceHandlers,
+  ...statsHandlers,
 };
 
 /**

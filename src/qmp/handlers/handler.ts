@@ -4,8 +4,13 @@ import type { ArgumentsOf, CommandName, ReturnOf } from '../schema/commands.ts';
 /** What a command is given to work with. */
 export interface QmpContext {
   readonly control: MachineControl;
-  /** Runs a line of the human monitor. @returns what it prints, lines ending in `\n` */
-  humanMonitor(line: string): Promise<string>;
+  /**
+   * Runs a line of the human monitor.
+   *
+   * @param cpu the vCPU that registers and virtual addresses are of; default: the first
+   * @returns what it prints, lines ending in `\n`
+   */
+  humanMonitor(line: string, cpu?: number): Promise<string>;
 }
 
 /** Does a command, whose arguments have been checked. @throws QmpError, TsvmmError for the client */

@@ -1,5 +1,7 @@
 import type { MachineStatus } from '../../machine/control.ts';
-import { RUN_STATES } from '../schema/commands.ts';
+import { setLogLevel } from '../../log.ts';
+import { RUN_STATES } from '../schema/machine-commands.ts';
+import { checkCpu } from './arguments.ts';
 import type { Handlers } from './handler.ts';
 
 type RunState = (typeof RUN_STATES)[number];
@@ -19,6 +21,7 @@ function terminalLines(text: string): string {
 export const machineHandlers: Handlers<
   | 'query-status'
   | 'query-name'
+  | 'query-uuid'
   | 'query-kvm'
   | 'query-cpus-fast'
   | 'stop'
@@ -27,6 +30,7 @@ export const machineHandlers: Handlers<
   | 'system_powerdown'
   | 'quit'
   | 'human-monitor-command'
+  | 'x-tsvmm-set-log'
 > = {
   'query-status': (_args, { control }) => {
     const status = control.status();
@@ -34,16 +38,20 @@ export const machineHandlers: Handlers<
   },
 
   'query-name': (_args, { control }) => ({ name: control.name }),
+  'query-uuid': (_args, { control }) => ({ UUID: control.uuid }),
 
   // There is no other accelerator, and without this one no machine.
   'query-kvm': () => ({ enabled: true, present: true }),
 
   'query-cpus-fast': (_args, { control }) =>
-    control.cpus().map(({ id, threadId }) => ({
+    control.cpus().map(({ id, threadId, socket, core, node }) => ({
       'cpu-index': id,
       'qom-path': `/machine/unattached/device[${id}]`,
       ...(threadId === undefined ? {} : { 'thread-id': threadId }),
-      props: { 'socket-id': id, 'core-id': 0, 'thread-id': 0 },
+      props: {
+        ...(node === undefined ? {} : { 'node-id': node }),
+        ...{ 'socket-id': socket, 'core-id': core, 'thread-id': 0 },
+      },
       target: 'x86_64',
     })),
 
@@ -72,6 +80,18 @@ export const machineHandlers: Handlers<
     return {};
   },
 
-  'human-monitor-command': async ({ 'command-line': line }, context) =>
-    terminalLines(await context.humanMonitor(line)),
+  'human-monitor-command': async ({ 'command-line': line, 'cpu-index': index }, context) => {
+    const cpu = checkCpu(context.control, index);
+    return terminalLines(await context.humanMonitor(line, cpu));
+  },
+
+  'x-tsvmm-set-log': async ({ level, file }) => {
+    // The file first: it may be refused, and nothing has changed then.
+    if (file !== undefined) {
+      const { logTo } = await import('../../monitor/commands/log.ts');
+      logTo(file === '' ? undefined : file);
+    }
+    if (level !== undefined) setLogLevel(level);
+    return {};
+  },
 };

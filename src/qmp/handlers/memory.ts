@@ -1,5 +1,20 @@
-import { MEMORY_POLICIES } from '../schema/commands.ts';
+import { MEMORY_POLICIES } from '../schema/memory-commands.ts';
+import type { AddressSpaceInfo, RegionInfo } from '../../machine/control.ts';
+import type { ReturnOf } from '../schema/commands.ts';
+import { checkRange } from './arguments.ts';
 import type { Handlers } from './handler.ts';
+
+/** Pieces that a device is cut into, by default and at most. */
+const CELLS = { usual: 64, most: 4096 } as const;
+
+type Region = ReturnOf<'x-tsvmm-query-mtree'>[number]['regions'][number];
+
+/** A region and what is in it, in the order of the tree. */
+function flatten({ children = [], ...region }: RegionInfo, depth: number): readonly Region[] {
+  return [{ depth, ...region }, ...children.flatMap((child) => flatten(child, depth + 1))];
+}
+
+const describeSpace = ({ name, root }: AddressSpaceInfo) => ({ name, regions: flatten(root, 0) });
 
 /** `0-2,5` as a list of numbers. */
 function nodeList(text: string): readonly number[] {
@@ -13,7 +28,12 @@ function nodeList(text: string): readonly number[] {
 const sum = (sizes: readonly number[]): number => sizes.reduce((all, size) => all + size, 0);
 
 export const memoryHandlers: Handlers<
-  'query-memory-devices' | 'query-memory-size-summary' | 'query-memdev'
+  | 'query-memory-devices'
+  | 'query-memory-size-summary'
+  | 'query-memdev'
+  | 'x-tsvmm-query-memslots'
+  | 'x-tsvmm-query-memory-map'
+  | 'x-tsvmm-query-mtree'
 > = {
   'query-memory-devices': (_args, { control }) =>
     control.memoryDevices().map((device) => ({
@@ -50,4 +70,34 @@ export const memoryHandlers: Handlers<
       'host-nodes': nodeList(backend.hostNodes),
       policy: MEMORY_POLICIES.find((policy) => policy === backend.policy) ?? 'default',
     })),
+
+  'x-tsvmm-query-memslots': (_args, { control }) => {
+    const { slots, limit, metadata } = control.memslots();
+    const { nowBytes, staticBytes, basis } = metadata;
+    return {
+      slots: slots.map(({ id, gpa, size, device }) => ({ id, gpa, size, owner: device })),
+      limit,
+      metadata: { now: nowBytes, static: staticBytes, basis },
+    };
+  },
+
+  'x-tsvmm-query-memory-map': async ({ id, cells = CELLS.usual }, { control }) => {
+    const most = checkRange('cells', cells, 1, CELLS.most);
+    const map = await (await control.inspect()).memoryMap(id, most);
+    return {
+      id: map.id,
+      memaddr: map.memaddr,
+      size: map.size,
+      'block-size': map.blockSize,
+      'plugged-size': map.pluggedSize,
+      'usable-size': map.usableSize,
+      'window-size': map.windowSize,
+      windows: map.windows,
+      'active-windows': map.activeWindows,
+      'cell-size': map.cellSize,
+      cells: map.cells.map(({ plugged, resident, mapped }) => ({ plugged, resident, mapped })),
+    };
+  },
+
+  'x-tsvmm-query-mtree': (_args, { control }) => control.addressSpaces().map(describeSpace),
 };

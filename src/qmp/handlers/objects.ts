@@ -1,9 +1,10 @@
 import type { ObjectProperty, PropertyType, PropertyValue } from '../../machine/control.ts';
-import { descendants, objectTree, type ObjectNode } from '../../monitor/object-tree.ts';
+import type { ObjectNode } from '../../monitor/object-tree.ts';
 import { GPA_LIMIT } from '../../units.ts';
-import { genericError, QmpError, quoted } from '../error.ts';
+import { genericError, quoted } from '../error.ts';
 import type { JsonValue } from '../json/value.ts';
-import type { Handlers, QmpContext } from './handler.ts';
+import { findObject } from './arguments.ts';
+import type { Handlers } from './handler.ts';
 import { isA, objectTypes } from './object-types.ts';
 
 /** What the protocol calls the types of properties. */
@@ -13,25 +14,6 @@ const TYPE_NAMES: Readonly<Record<PropertyType, string>> = {
   bool: 'bool',
   string: 'str',
 };
-
-/** Finds an object by its absolute path, or by any end of it that no other object shares. */
-function resolve({ control }: QmpContext, path: string): ObjectNode {
-  const root = objectTree(control.objects());
-  const name = path.replace(/\/+$/, '');
-  if (path.startsWith('/') && name === '') return root;
-  const wanted = path.startsWith('/') ? name : `/${name}`;
-  const matches = descendants(root).filter((node) =>
-    path.startsWith('/') ? node.path === wanted : node.path.endsWith(wanted),
-  );
-  const [found, other] = matches;
-  if (found === undefined || path === '') {
-    throw new QmpError('DeviceNotFound', `Device ${quoted(path)} not found`);
-  }
-  if (other !== undefined) {
-    throw genericError(`Path ${quoted(path)} does not uniquely identify an object`);
-  }
-  return found;
-}
 
 function findProperty(node: ObjectNode, name: string): ObjectProperty {
   const found = node.properties.find((property) => property.name === name);
@@ -66,7 +48,7 @@ function checkValue({ name, type }: ObjectProperty, value: JsonValue): PropertyV
 
 export const objectHandlers: Handlers<'qom-list' | 'qom-list-types' | 'qom-get' | 'qom-set'> = {
   'qom-list': ({ path }, context) => {
-    const node = resolve(context, path);
+    const node = findObject(context, path);
     return [
       { name: 'type', type: 'string' },
       ...node.properties.map(({ name, type }) => ({ name, type: TYPE_NAMES[type] })),
@@ -81,13 +63,13 @@ export const objectHandlers: Handlers<'qom-list' | 'qom-list-types' | 'qom-get' 
       .map((type) => ({ ...type })),
 
   'qom-get': ({ path, property }, context) => {
-    const node = resolve(context, path);
+    const node = findObject(context, path);
     if (property === 'type') return node.type;
     return node.children.get(property)?.path ?? findProperty(node, property).value;
   },
 
   'qom-set': async ({ path, property: name, value }, context) => {
-    const node = resolve(context, path);
+    const node = findObject(context, path);
     const isFixed = name === 'type' || node.children.has(name);
     if (isFixed || !findProperty(node, name).writable) {
       throw genericError(`Property ${quoted(`${node.type}.${name}`)} is not writable`);

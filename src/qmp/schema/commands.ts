@@ -1,107 +1,27 @@
-import {
-  any,
-  bool,
-  int,
-  listOf,
-  NOTHING,
-  object,
-  oneOf,
-  optional,
-  str,
-  union,
-  type ObjectType,
-  type TypeOf,
-  type WireType,
-} from './type.ts';
+import type { CommandSpec, CommandSpecs } from './command-spec.ts';
+import { INSPECT_COMMANDS } from './inspect-commands.ts';
+import { MACHINE_COMMANDS } from './machine-commands.ts';
+import { MEMORY_COMMANDS } from './memory-commands.ts';
 import { SchemaInfo } from './schema-info.ts';
-
-export interface CommandSpec {
-  readonly args: ObjectType;
-  readonly returns: WireType;
-  /** Whether it may overtake the commands before it: it never waits. */
-  readonly oob?: true;
-}
-
-export const RUN_STATES = ['running', 'paused', 'shutdown', 'internal-error'] as const;
-
-export const MEMORY_POLICIES = ['default', 'preferred', 'bind', 'interleave'] as const;
-
-export const VersionInfo = object({
-  qemu: object({ major: int, minor: int, micro: int }),
-  package: str,
-});
-
-const VirtioMemDeviceInfo = object({
-  id: str,
-  memaddr: int,
-  'requested-size': int,
-  size: int,
-  'max-size': int,
-  'block-size': int,
-  node: int,
-  memdev: str,
-});
-
-const MemoryDeviceInfo = union(
-  'type',
-  { type: oneOf('virtio-mem') },
-  { 'virtio-mem': object({ data: VirtioMemDeviceInfo }) },
-);
-
-const CpuInfoFast = object({
-  'cpu-index': int,
-  'qom-path': str,
-  /** Absent where this host has not told it. */
-  'thread-id': optional(int),
-  props: object({
-    'socket-id': optional(int),
-    'core-id': optional(int),
-    'thread-id': optional(int),
-  }),
-  target: oneOf('x86_64'),
-});
-
-const Memdev = object({
-  id: str,
-  size: int,
-  merge: bool,
-  dump: bool,
-  prealloc: bool,
-  share: bool,
-  reserve: bool,
-  'host-nodes': listOf(int),
-  policy: oneOf(...MEMORY_POLICIES),
-});
+import { STATS_COMMANDS } from './stats-commands.ts';
+import { any, bool, listOf, NOTHING, object, oneOf, optional, str, type TypeOf } from './type.ts';
 
 const ObjectPropertyInfo = object({ name: str, type: str });
 
 const ObjectTypeInfo = object({ name: str, abstract: optional(bool), parent: optional(str) });
 
-/** Every command there is: arguments, results, checks and introspection come from this table. */
-export const COMMANDS = {
+/** The protocol about itself. */
+const PROTOCOL_COMMANDS = {
   qmp_capabilities: {
     args: object({ enable: optional(listOf(oneOf('oob'))) }),
     returns: NOTHING,
   },
-  'query-version': { args: NOTHING, returns: VersionInfo },
   'query-commands': { args: NOTHING, returns: listOf(object({ name: str })) },
   'query-events': { args: NOTHING, returns: listOf(object({ name: str })) },
   'query-qmp-schema': { args: NOTHING, returns: listOf(SchemaInfo) },
-  'query-status': {
-    args: NOTHING,
-    returns: object({ running: bool, status: oneOf(...RUN_STATES) }),
-    oob: true,
-  },
-  'query-name': { args: NOTHING, returns: object({ name: str }) },
-  'query-kvm': { args: NOTHING, returns: object({ enabled: bool, present: bool }) },
-  'query-cpus-fast': { args: NOTHING, returns: listOf(CpuInfoFast) },
-  'query-memory-devices': { args: NOTHING, returns: listOf(MemoryDeviceInfo), oob: true },
-  'query-memory-size-summary': {
-    args: NOTHING,
-    returns: object({ 'base-memory': int, 'plugged-memory': int }),
-    oob: true,
-  },
-  'query-memdev': { args: NOTHING, returns: listOf(Memdev) },
+} as const satisfies CommandSpecs;
+
+const OBJECT_COMMANDS = {
   'qom-list': { args: object({ path: str }), returns: listOf(ObjectPropertyInfo) },
   'qom-list-types': {
     args: object({ implements: optional(str), abstract: optional(bool) }),
@@ -109,13 +29,17 @@ export const COMMANDS = {
   },
   'qom-get': { args: object({ path: str, property: str }), returns: any },
   'qom-set': { args: object({ path: str, property: str, value: any }), returns: NOTHING },
-  stop: { args: NOTHING, returns: NOTHING },
-  cont: { args: NOTHING, returns: NOTHING },
-  system_reset: { args: NOTHING, returns: NOTHING },
-  system_powerdown: { args: NOTHING, returns: NOTHING },
-  quit: { args: NOTHING, returns: NOTHING, oob: true },
-  'human-monitor-command': { args: object({ 'command-line': str }), returns: str },
-} as const satisfies Readonly<Record<string, CommandSpec>>;
+} as const satisfies CommandSpecs;
+
+/** Every command there is: arguments, results, checks and introspection come from this table. */
+export const COMMANDS = {
+  ...PROTOCOL_COMMANDS,
+  ...MACHINE_COMMANDS,
+  ...MEMORY_COMMANDS,
+  ...OBJECT_COMMANDS,
+  ...INSPECT_COMMANDS,
+  ...STATS_COMMANDS,
+} as const satisfies CommandSpecs;
 
 export type CommandName = keyof typeof COMMANDS;
 export type ArgumentsOf<Name extends CommandName> = TypeOf<(typeof COMMANDS)[Name]['args']>;

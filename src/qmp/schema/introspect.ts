@@ -1,4 +1,5 @@
-import { COMMANDS, type CommandSpec } from './commands.ts';
+import type { CommandSpec } from './command-spec.ts';
+import { COMMANDS } from './commands.ts';
 import { EVENTS } from './events.ts';
 import type { SchemaInfo } from './schema-info.ts';
 import type { BuiltinName, Members, TypeOf, WireType } from './type.ts';
@@ -47,6 +48,10 @@ class Introspection {
         const members = this.#members(type.base);
         return this.#mask({ 'meta-type': 'object', members, tag: type.tag, variants });
       }
+      case 'alternate': {
+        const members = type.types.map((each) => ({ type: this.name(each) }));
+        return this.#mask({ 'meta-type': 'alternate', members });
+      }
     }
   }
 
@@ -65,7 +70,7 @@ class Introspection {
     );
   }
 
-  #mask(info: Unnamed<Info, 'enum'> | Unnamed<Info, 'object'>): string {
+  #mask(info: Unnamed<Info, 'enum' | 'object' | 'alternate'>): string {
     const key = JSON.stringify(info);
     const name = this.#masked.get(key) ?? String(this.#masked.size);
     this.#masked.set(key, name);
@@ -80,7 +85,9 @@ class Introspection {
   }
 }
 
-type Unnamed<T, Kind> = Omit<Extract<T, { readonly 'meta-type': Kind }>, 'name'>;
+type Unnamed<T, Kind extends string> = Kind extends Kind
+  ? Omit<Extract<T, { readonly 'meta-type': Kind }>, 'name'>
+  : never;
 
 /** Commands and events first, then the types that they are made of. */
 export function describeSchema(): readonly Info[] {

@@ -37,6 +37,15 @@ export interface UnionType<
   readonly variants: V;
 }
 
+/** Types that JSON tells apart. No alternatives among them: they would be alternatives themselves. */
+export type AlternativeType = BuiltinType | { readonly kind: 'list'; readonly element: WireType };
+
+/** A value of one of several types. */
+export interface AlternateType<T extends AlternativeType = AlternativeType> {
+  readonly kind: 'alternate';
+  readonly types: readonly T[];
+}
+
 export interface OptionalMember<T extends WireType = WireType> {
   readonly kind: 'optional';
   readonly type: T;
@@ -62,6 +71,7 @@ export type WireType =
   | EnumType
   | { readonly kind: 'list'; readonly element: WireType }
   | { readonly kind: 'object'; readonly members: Members }
+  | { readonly kind: 'alternate'; readonly types: readonly AlternativeType[] }
   | {
       readonly kind: 'union';
       readonly tag: string;
@@ -95,7 +105,9 @@ export type TypeOf<T> =
           ? ObjectOf<M>
           : T extends UnionType<infer Tag, infer Base, infer V>
             ? UnionOf<Tag, Base, V>
-            : never;
+            : T extends { kind: 'alternate'; types: readonly (infer Each)[] }
+              ? TypeOf<Each>
+              : never;
 
 export const str: BuiltinType<'str'> = { kind: 'builtin', name: 'str' };
 export const int: BuiltinType<'int'> = { kind: 'builtin', name: 'int' };
@@ -121,6 +133,12 @@ export function union<
   const V extends Variants,
 >(tag: Tag, base: Base, variants: V): UnionType<Tag, Base, V> {
   return { kind: 'union', tag, base, variants };
+}
+
+export function alternate<const T extends readonly AlternativeType[]>(
+  ...types: T
+): AlternateType<T[number]> {
+  return { kind: 'alternate', types };
 }
 
 export function optional<T extends WireType>(type: T): OptionalMember<T> {

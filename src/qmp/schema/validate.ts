@@ -1,4 +1,4 @@
-import { genericError, quoted, type QmpError } from '../error.ts';
+import { genericError, QmpError, quoted } from '../error.ts';
 import { isJsonObject, type JsonValue } from '../json/value.ts';
 import type { BuiltinName, Members, TypeOf, WireType } from './type.ts';
 
@@ -53,7 +53,20 @@ function check(type: WireType, value: JsonValue, name: string): void {
       const tag = isJsonObject(value) ? value[type.tag] : undefined;
       const variant = typeof tag === 'string' ? type.variants[tag]?.members : undefined;
       checkMembers({ ...type.base, ...variant }, value, name);
+      return;
     }
+    case 'alternate':
+      if (!type.types.some((each) => isValid(each, value, name))) throw wrongType(name, 'value');
+  }
+}
+
+function isValid(type: WireType, value: JsonValue, name: string): boolean {
+  try {
+    check(type, value, name);
+    return true;
+  } catch (error) {
+    if (error instanceof QmpError) return false;
+    throw error;
   }
 }
 

@@ -1,0 +1,86 @@
+import type { CommandSpecs } from './command-spec.ts';
+import { bool, int, listOf, NOTHING, object, oneOf, optional, str, union } from './type.ts';
+
+export const MEMORY_POLICIES = ['default', 'preferred', 'bind', 'interleave'] as const;
+
+const VirtioMemDeviceInfo = object({
+  id: str,
+  memaddr: int,
+  'requested-size': int,
+  size: int,
+  'max-size': int,
+  'block-size': int,
+  node: int,
+  memdev: str,
+});
+
+const MemoryDeviceInfo = union(
+  'type',
+  { type: oneOf('virtio-mem') },
+  { 'virtio-mem': object({ data: VirtioMemDeviceInfo }) },
+);
+
+const Memdev = object({
+  id: str,
+  size: int,
+  merge: bool,
+  dump: bool,
+  prealloc: bool,
+  share: bool,
+  reserve: bool,
+  'host-nodes': listOf(int),
+  policy: oneOf(...MEMORY_POLICIES),
+});
+
+const Memslots = object({
+  slots: listOf(object({ id: int, gpa: int, size: int, owner: str })),
+  /** How many there can be. */
+  limit: int,
+  /** Host memory that KVM takes for them: now, and if every device were one slot; bytes. */
+  metadata: object({ now: int, static: int, basis: str }),
+});
+
+const MemoryMap = object({
+  id: str,
+  memaddr: int,
+  size: int,
+  'block-size': int,
+  'plugged-size': int,
+  'usable-size': int,
+  /** Of one memslot; the last may be smaller. */
+  'window-size': int,
+  windows: int,
+  'active-windows': int,
+  'cell-size': int,
+  /** From the start of the device on; bytes. */
+  cells: listOf(object({ plugged: int, resident: int, mapped: oneOf('all', 'some', 'none') })),
+});
+
+/** In the order of the tree: what is in a region follows it, one deeper. */
+const Region = object({
+  depth: int,
+  start: int,
+  size: int,
+  kind: oneOf('ram', 'i/o', 'container'),
+  name: str,
+});
+
+/** Where memory is, and how much. */
+export const MEMORY_COMMANDS = {
+  'query-memory-devices': { args: NOTHING, returns: listOf(MemoryDeviceInfo), oob: true },
+  'query-memory-size-summary': {
+    args: NOTHING,
+    returns: object({ 'base-memory': int, 'plugged-memory': int }),
+    oob: true,
+  },
+  'query-memdev': { args: NOTHING, returns: listOf(Memdev) },
+  'x-tsvmm-query-memslots': { args: NOTHING, returns: Memslots },
+  'x-tsvmm-query-memory-map': {
+    args: object({ id: str, cells: optional(int) }),
+    returns: MemoryMap,
+  },
+  'x-tsvmm-query-mtree': {
+    args: NOTHING,
+    returns: listOf(object({ name: str, regions: listOf(Region) })),
+  },
+} as const satisfies CommandSpecs;
