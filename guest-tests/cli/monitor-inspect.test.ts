@@ -89,6 +89,48 @@ describe('x and xp', () => {
     expect(await monitor.command('print/x $rip')).toBe(`0x${rip.toString(16)}\n`);
   });
 
+  it('disassemble as wide as the code of the vCPU', async () => {
+    const { vm, monitor } = await bootPlugged(2);
+    // As bytes: 48 89 e5 c3 f4 90 90 90.
+    await vm.agent.ok(`poke 8 ${hex(BASE)} 0x909090f4c3e58948`);
+    const long = [
+      '0x0000000100000000:  48 89 e5                 mov %rsp,%rbp',
+      '0x0000000100000003:  c3                       ret',
+      '0x0000000100000004:  f4                       hlt',
+      '',
+    ].join('\n');
+    expect(await monitor.command(`xp /3i ${hex(BASE)}`)).toBe(long);
+    expect(await monitor.command(`x /3i ${hex(BASE)}`)).toBe(long);
+    // The second vCPU waits to be started, in real mode as after a reset.
+    expect(await monitor.command('cpu 1')).toBe('');
+    expect(await monitor.command(`xp /2i ${hex(BASE)}`)).toBe(
+      [
+        '0x0000000100000000:  48                       dec %ax',
+        '0x0000000100000001:  89 e5                    mov %sp,%bp',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it('disassemble from where the vCPU is, up to where memory ends', async () => {
+    const { monitor } = await bootPlugged();
+    await monitor.command('stop');
+    const rip = register(await monitor.command('info registers'), 'RIP');
+    const text = await monitor.command('x /5i $rip');
+    const found = [...text.matchAll(/^0x([0-9a-f]{16}): {2}((?:[0-9a-f]{2} )+) *[a-z(].*$/gm)];
+    expect(found).toHaveLength(5);
+    let next = rip;
+    for (const [, address = '', bytes = ''] of found) {
+      expect(BigInt(`0x${address}`)).toBe(next);
+      next += BigInt(bytes.length / 3);
+    }
+    expect(text).not.toContain('(bad)');
+    const end = BASE + 6 * MIB;
+    expect(await monitor.command(`xp /9i ${hex(end - 1)}`)).toMatch(
+      /^0x00000001005fffff: {2}Cannot access memory: vm0: not plugged \(0x100600000\)\n$/,
+    );
+  });
+
   it('never read what is not plugged, and say what is there', async () => {
     const { vm, monitor } = await bootPlugged();
     const end = BASE + 6 * MIB;

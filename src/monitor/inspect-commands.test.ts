@@ -82,6 +82,9 @@ describe('x and xp', () => {
     ['xp /2c 0x41', "0000000000000041: 'A' 'B'\n"],
     ['xp 4', '0000000000000004: 0x07060504\n'],
     ['x /1xw 0xffff800000000004', 'ffff800000000004: 0x07060504\n'],
+    ['xp/1i 0x55', '0x0000000000000055:  55                       push %rbp\n'],
+    ['x /1i $rip + 0x70', '0xffff800000000090:  90                       nop\n'],
+    ['x /i 0', '0x0000000000000000:  Cannot access memory: not mapped\n'],
     ['x /1xw $rip - 0x20 + 4', 'ffff800000000004: 0x07060504\n'],
   ])('%s', async (line, output) => {
     expect(await run(line)).toBe(output);
@@ -116,7 +119,10 @@ describe('x and xp', () => {
   });
 
   it.each([
-    ['xp /4i 0', 'Error: format /4i: there is no disassembler here; use x or b\n'],
+    ['xp /4ib 0', 'Error: format /4ib: i is for x and xp, and stands alone, as /5i\n'],
+    ['print /i 0', 'Error: format /i: i is for x and xp, and stands alone, as /5i\n'],
+    ['x /0i 0', 'Error: format /0i: the count is 0\n'],
+    ['x /9999i 0', 'Error: 149985 bytes: a dump has at most 65536; memsave and'],
     ['xp /4z 0', "Error: format /4z: 'z' is neither one of x d u o c nor of b h w g\n"],
     ['xp /0x 0', 'Error: format /0x: the count is 0\n'],
     ['xp /99999xb 0', 'Error: 99999 bytes: a dump has at most 65536; memsave and'],

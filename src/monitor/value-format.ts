@@ -42,12 +42,20 @@ export function parseFormat(
     const unit = SIZES[character];
     if (unit !== undefined) size = unit;
     else if (isLetter(character)) letter = character;
-    else if (character === 'i') refuse(text, 'there is no disassembler here; use x or b');
+    else if (character === 'i') refuse(text, 'i is for x and xp, and stands alone, as /5i');
     else refuse(text, `'${character}' is neither one of x d u o c nor of b h w g`);
   }
   const count = digits === '' ? 1 : Number(digits);
   if (count === 0) refuse(text, 'the count is 0');
   return { count, format: { letter, size: letter === 'c' ? 1 : size } };
+}
+
+/** How many instructions `/5i` asks for; @returns undefined for other formats */
+export function parseInstructionFormat(text: string | undefined): number | undefined {
+  const digits = /^\/(\d{0,9})i$/.exec(text ?? '')?.[1];
+  if (text === undefined || digits === undefined) return undefined;
+  const count = digits === '' ? 1 : Number(digits);
+  return count > 0 ? count : refuse(text, 'the count is 0');
 }
 
 const NAMED_CHARACTERS: Readonly<Record<number, string>> = {

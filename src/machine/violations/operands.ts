@@ -1,6 +1,6 @@
-import { createRequire } from 'node:module';
 import type * as Iced from 'iced-x86';
 import { REGISTER_NAMES, type Registers, type SpecialRegisters } from '../../kvm/registers.ts';
+import { codeBits, instructionDecoder } from '../instruction-decoder.ts';
 
 /** Memory that an instruction uses. */
 export interface Operand {
@@ -16,28 +16,8 @@ export interface CpuView {
   readonly special: Pick<SpecialRegisters, 'cs' | 'ds' | 'es' | 'fs' | 'gs' | 'ss' | 'efer'>;
 }
 
-/** EFER.LMA: long mode is active. */
-const LONG_MODE = 1n << 10n;
 /** What is assumed of operands without a size of their own, as of XSAVE. */
 const LARGE_OPERAND = 4096;
-
-let loaded: typeof Iced | undefined;
-
-/** The decoder, loaded when it is first needed: most machines never do. */
-function decoder(): typeof Iced {
-  if (loaded !== undefined) return loaded;
-  const require = createRequire(import.meta.url);
-  // `require` has no types; the package's own are those of the module.
-  // eslint-disable-next-line @typescript-eslint/no-unsafe-type-assertion
-  loaded = require('iced-x86') as typeof Iced;
-  return loaded;
-}
-
-/** Bits of the code that the vCPU runs: 16, 32 or 64. */
-export function codeBits({ special: { cs, efer } }: CpuView): 16 | 32 | 64 {
-  if (cs.l !== 0 && (efer & LONG_MODE) !== 0n) return 64;
-  return cs.db !== 0 ? 32 : 16;
-}
 
 /**
  * Decodes the instruction at the instruction pointer.
@@ -47,8 +27,8 @@ export function codeBits({ special: { cs, efer } }: CpuView): 16 | 32 | 64 {
  *   is incomplete or unknown. Elements that a vector register indexes are left out.
  */
 export function memoryOperands(code: Uint8Array, cpu: CpuView): readonly Operand[] {
-  const iced = decoder();
-  const bits = codeBits(cpu);
+  const iced = instructionDecoder();
+  const bits = codeBits(cpu.special);
   const decode = new iced.Decoder(bits, code, iced.DecoderOptions.None);
   decode.ip = cpu.registers.rip;
   const instruction = decode.decode();

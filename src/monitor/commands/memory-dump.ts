@@ -8,6 +8,7 @@ import {
   formatValue,
   lineBytes,
   parseFormat,
+  parseInstructionFormat,
   type UnitBytes,
   type ValueFormat,
 } from '../value-format.ts';
@@ -75,42 +76,69 @@ export function formatDump(
   return lines(texts);
 }
 
-/** Reads the arguments of a dump, and remembers its format. */
-async function dumpArguments(
+/** Reads memory at an address. */
+type Read = (
+  inspection: MachineInspection,
+  address: bigint,
+  length: number,
+) => MemoryBytes | Promise<MemoryBytes>;
+
+function checkLength(length: number): void {
+  if (length <= DUMP_LIMIT) return;
+  const message = `${length} bytes: a dump has at most ${DUMP_LIMIT}; memsave and pmemsave write files`;
+  throw new ConfigError('BAD_FORMAT', message);
+}
+
+/** Shows values or instructions, and remembers the format of values. */
+async function dump(args: Arguments, context: CommandContext, read: Read): Promise<string> {
+  const format = args.optional('/fmt');
+  const instructions = parseInstructionFormat(format);
+  if (instructions !== undefined) return await dumpCode(instructions, args, context, read);
+  const parsed = parseFormat(format, context.settings.format);
+  const length = parsed.count * parsed.format.size;
+  checkLength(length);
+  const address = await evaluate(args.required('addr'), context);
+  context.settings.format = parsed.format;
+  const bytes = await read(await context.control.inspect(), address, length);
+  return formatDump(address, bytes, parsed.format);
+}
+
+/** Rarely wanted: what it takes is loaded with the first. */
+async function dumpCode(
+  count: number,
   args: Arguments,
   context: CommandContext,
-): Promise<{ address: bigint; length: number; format: ValueFormat }> {
-  const { count, format } = parseFormat(args.optional('/fmt'), context.settings.format);
-  const length = count * format.size;
-  if (length > DUMP_LIMIT) {
-    const message = `${length} bytes: a dump has at most ${DUMP_LIMIT}; memsave and pmemsave write files`;
-    throw new ConfigError('BAD_FORMAT', message);
-  }
+  read: Read,
+): Promise<string> {
+  const { disassemble, INSTRUCTION_BYTES } = await import('../disassembly.ts');
+  checkLength(count * INSTRUCTION_BYTES);
   const address = await evaluate(args.required('addr'), context);
-  context.settings.format = format;
-  return { address, length, format };
+  const inspection = await context.control.inspect();
+  const { special: cpu } = await inspection.registers(context.settings.cpu);
+  const memory = await read(inspection, address, count * INSTRUCTION_BYTES);
+  return disassemble({ address, memory, count, cpu });
 }
 
 const DUMP_PARAMETERS = [{ name: '/fmt' }, { name: 'addr', rest: true }] as const;
 const FORMAT_DETAILS =
   'The format is a count, a letter (`x` hexadecimal, `d` signed, `u` unsigned, `o` octal, `c` ' +
   'character) and a size (`b` 1, `h` 2, `w` 4, `g` 8 bytes), as `/16xb`; what is left out is as it was ' +
-  'last, at first `/1xw`. The disassembly format `i` does not exist here.';
+  'last, at first `/1xw`. `/5i` shows five instructions instead, as 16, 32 or 64 bits wide as the code ' +
+  'that the vCPU runs; with real-mode segments that is `x /5i $cs.base + $rip`.';
 
 export const x: MonitorCommand = {
   name: 'x',
   parameters: DUMP_PARAMETERS,
-  summary: "show virtual memory, as: x /8xg $rsp (by the page tables of the monitor's vCPU)",
+  summary:
+    "show virtual memory, as: x /8xg $rsp, x /5i $rip (by the page tables of the monitor's vCPU)",
   details:
     `${FORMAT_DETAILS}\n\nThe address is an expression; see \`print\`. The vCPU is parked for ` +
     'the moment it takes. Nothing is read where nothing is mapped, or where the mapping leads to ' +
     'memory that is not plugged.',
-  run: async (args, context) => {
-    const { address, length, format } = await dumpArguments(args, context);
-    const inspection = await context.control.inspect();
-    const bytes = await inspection.readVirtual(context.settings.cpu, address, length);
-    return formatDump(address, bytes, format);
-  },
+  run: (args, context) =>
+    dump(args, context, (inspection, address, length) =>
+      inspection.readVirtual(context.settings.cpu, address, length),
+    ),
 };
 
 function physicalBytes(
@@ -131,14 +159,7 @@ export const xp: MonitorCommand = {
   details:
     'Formats and addresses are those of `x`. Only RAM and plugged memory is read, and no device is ' +
     'touched: a line where memory ends says what is there instead, as `vm0: not plugged`.',
-  run: async (args, context) => {
-    const { address, length, format } = await dumpArguments(args, context);
-    return formatDump(
-      address,
-      physicalBytes(await context.control.inspect(), address, length),
-      format,
-    );
-  },
+  run: (args, context) => dump(args, context, physicalBytes),
 };
 
 export const print: MonitorCommand = {
