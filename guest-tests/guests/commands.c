@@ -65,6 +65,15 @@ static void run_irq(const struct words* arguments) {
         (u64)interrupts_of(VECTOR_QUEUE + device), (u64)interrupts_of(VECTOR_INTX + device));
 }
 
+static void run_nmi(const struct words* arguments) {
+  (void)arguments;
+  print("ok");
+  for (u32 i = 0; i < platform.cpus; i++) {
+    print(" cpu%u=%u", (u64)i, (u64)nmis_of(platform.apic_ids[i]));
+  }
+  print("\n");
+}
+
 static void run_tsc(const struct words* arguments) {
   (void)arguments;
   print("ok khz=%u now=%u\n", tsc_per_ms(), rdtsc());
@@ -91,6 +100,7 @@ static const struct command general_commands[] = {
     {"in", run_in, "SIZE PORT"},
     {"out", run_out, "SIZE PORT VALUE"},
     {"irq", run_irq, "[DEVICE]: how many interrupts were taken"},
+    {"nmi", run_nmi, "how many non-maskable interrupts each CPU has taken"},
     {"tsc", run_tsc, "rate and value of the time-stamp counter"},
     {"flood", run_flood, "LINES: as many numbered lines, then ok"},
     {"spin", run_spin, "MS: keeps the CPU busy"},

@@ -20,13 +20,15 @@ struct gate {
 };
 
 extern struct gate idt[256];
-extern u8 tss[], kernel_stack_top[], trap_stubs[], spurious_stub[], undefined_stub[];
-extern volatile u32 irq_counts[256], irq_total;
+extern u8 tss[], kernel_stack_top[], trap_stubs[];
+extern u8 spurious_stub[], undefined_stub[], nmi_stub[];
+extern volatile u32 irq_counts[256], irq_total, nmi_counts[256];
 extern u32 intx_isr_bits[], cpuid_regs[4];
 extern u64 intx_isr[];
 void cpl0_enable_interrupts(void), cpl0_wait(void), cpl0_cpuid(void);
 
 #define INTERRUPT_GATE 0x8e00
+#define NON_MASKABLE 2
 #define UNDEFINED_OPCODE 6
 
 static void set_gate(int vector, const u8* handler) {
@@ -47,6 +49,7 @@ void interrupts_init(void) {
   for (int i = 0; i <= VECTOR_IRQ_LAST; i++) {
     set_gate(i, trap_stubs + i * STUB_SIZE);
   }
+  set_gate(NON_MASKABLE, nmi_stub);
   set_gate(UNDEFINED_OPCODE, undefined_stub);
   set_gate(VECTOR_SPURIOUS, spurious_stub);
   out8(0x21, 0xff);
@@ -72,6 +75,8 @@ void lapic_send(u32 apic_id, u32 command) {
 u32 interrupts_seen(void) { return irq_total; }
 
 u32 interrupts_of(u8 vector) { return irq_counts[vector]; }
+
+u32 nmis_of(u8 apic_id) { return nmi_counts[apic_id]; }
 
 void wait_for_interrupt(u32 seen) { call_cpl0(cpl0_wait, seen); }
 

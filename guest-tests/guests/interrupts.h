@@ -15,6 +15,9 @@ void lapic_send(u32 apic_id, u32 command);
 u32 interrupts_seen(void);
 u32 interrupts_of(u8 vector);
 
+/* Non-maskable interrupts that a CPU has taken. The others can take them while they halt only. */
+u32 nmis_of(u8 apic_id);
+
 /* Halts until there were more interrupts than `seen`; returns at once when there were already. */
 void wait_for_interrupt(u32 seen);
 

@@ -2,6 +2,7 @@
  * What runs at CPL 0 after boot: as little as can be.
  *   exceptions   are recorded and continued at CPL 3, in exception_entry
  *   interrupts   are counted and acknowledged
+ *   NMIs         are counted, for each CPU
  *   call_cpl0    calls a function here
  */
 #include "layout.h"
@@ -70,6 +71,17 @@ irq_common:
 
     .globl spurious_stub
 spurious_stub:
+    iretq
+
+/* Comes at any time, also into the handlers above: takes from them no more than a little stack. */
+    .globl nmi_stub
+nmi_stub:
+    pushq %rax
+    movl $(LAPIC_BASE + 0x20), %eax /* ID */
+    movl (%rax), %eax
+    shrl $24, %eax
+    incl nmi_counts(,%rax,4)
+    popq %rax
     iretq
 
 /*
@@ -170,11 +182,12 @@ trap_rflags: .skip 8
 trap_rsp: .skip 8
 trap_ss: .skip 8
 trap_cr2: .skip 8
-    .globl irq_counts, irq_total, intx_isr, intx_isr_bits, cpuid_regs
+    .globl irq_counts, irq_total, nmi_counts, intx_isr, intx_isr_bits, cpuid_regs
 irq_counts: .skip 4 * 256
 intx_isr: .skip 8 * (VECTOR_IRQ_LAST + 1 - VECTOR_INTX)
 intx_isr_bits: .skip 4 * (VECTOR_IRQ_LAST + 1 - VECTOR_INTX)
 irq_total: .skip 4
+nmi_counts: .skip 4 * 256
 cpuid_regs: .skip 16
     .align 16
     .skip 8192
