@@ -91,9 +91,6 @@ describe('memory that may not be made accessible, for a limit of the process,', 
   });
 });
 
-/** Lines that tell of an answer of BUSY. */
-const told = (vm: Vm): number => vm.process.stderr.transcript.split('answered BUSY').length - 1;
-
 describe.each([FIXED, fresh])(
   'what the host cannot give is BUSY, and nothing changes, seed %d',
   (seed) => {
@@ -111,7 +108,6 @@ describe.each([FIXED, fresh])(
         held,
         secured: true,
       });
-      expect(told(vm)).toBe(busy);
       if (seed === FIXED) expect(busy).toBeGreaterThan(0);
     });
 
@@ -128,7 +124,6 @@ describe.each([FIXED, fresh])(
         held,
         secured: true,
       });
-      expect(told(vm)).toBe(busy);
       if (seed === FIXED) expect(busy).toBeGreaterThan(0);
     });
   },

@@ -208,6 +208,7 @@ export class MemoryTrial {
     const size = blocks.length * block;
     const slots = slotSize === undefined ? 1 : this.#model.windows(slotSize);
     expect(device).toContain(`memslots: ${slots} of ${Math.ceil(size / (slotSize ?? size))}\n`);
+    expect(device).toContain(` busy ${this.#busy}, `);
     expect(device).toContain(`violations: ${this.#violations}\n`);
     if (guarded === true) expect(device).toContain('unprotected-blocks: 0\n');
     if (held === undefined) return;

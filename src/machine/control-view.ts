@@ -94,6 +94,7 @@ export class ControlView implements MachineControl {
           { name: 'unprotected-blocks', value: device.memory.unprotectedBlocks },
           { name: 'violations', value: this.#machine.guard.count(id) },
           { name: 'requests', value: `ack ${ack}, nack ${nack}, busy ${busy}, error ${error}` },
+          { name: 'held-requests', value: device.heldRequests },
         ],
       };
     });

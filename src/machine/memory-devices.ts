@@ -175,7 +175,7 @@ function createMemoryDevice(
     offset: 0,
     discards: plugged,
   });
-  const device = new VirtioMem(properties, plugged);
+  const device = new VirtioMem(properties, plugged, context.memory.holds);
   return { device, container, backing, memdevPath: backendPath(backend.id) };
 }
 

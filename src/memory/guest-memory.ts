@@ -2,6 +2,7 @@ import type { NativeMapping } from '../kvm/addon.ts';
 import { ConfigError } from '../errors.ts';
 import { hex, MIB } from '../units.ts';
 import type { DiscardManager } from './discard-manager.ts';
+import { MemoryHolds } from './memory-holds.ts';
 
 /** What a device or a loader sees of guest memory. Every access is bounds-checked. */
 export interface GuestMemoryAccess {
@@ -60,6 +61,8 @@ const WINDOW_LIMIT = 256;
  * ranges are rare, and served piece by piece.
  */
 export class GuestMemory implements GuestMemoryAccess {
+  /** Whoever reads memory over several turns of the event loop takes one. */
+  readonly holds = new MemoryHolds();
   #regions: readonly MemoryRegion[] = [];
   readonly #windows = new Map<number, Uint8Array>();
   #lastKey = -1;

@@ -1,4 +1,5 @@
 import type { DescriptorChain, SplitQueue } from '../../virtio/split-queue.ts';
+import type { MemoryHolds } from '../../memory/memory-holds.ts';
 import type { VirtioActivation, VirtioDevice, VirtioHost } from '../../virtio/device.ts';
 import { ConvergenceWatch, type Convergence } from './convergence.ts';
 import { DeviceSizes, type VirtioMemSizes } from './device-sizes.ts';
@@ -57,7 +58,8 @@ export class VirtioMem implements VirtioDevice {
   /** Memory work under way, which outlives a reset of the device by its driver. */
   #work: Promise<unknown> | undefined;
 
-  constructor(properties: VirtioMemProperties, memory: PluggedMemory) {
+  /** @param holds  while there is one, requests that would change memory are answered BUSY */
+  constructor(properties: VirtioMemProperties, memory: PluggedMemory, holds: MemoryHolds) {
     this.properties = properties;
     this.memory = memory;
     this.features =
@@ -68,9 +70,11 @@ export class VirtioMem implements VirtioDevice {
       properties,
       memory,
       sizes: this.#sizes,
+      holds,
       onBusy: (cause) => this.#convergence.busyBecause(cause),
       onChange: () => this.#sizeChanged(),
     });
+    holds.add({ idle: () => this.idle(), onRelease: () => this.#released() });
   }
 
   get id(): string {
@@ -94,6 +98,11 @@ export class VirtioMem implements VirtioDevice {
   /** Reminders sent to the driver after answers of BUSY. */
   get nudges(): number {
     return this.#nudge.sent;
+  }
+
+  /** Requests that were answered BUSY because somebody held memory. */
+  get heldRequests(): number {
+    return this.#handler.held;
   }
 
   /** Calls back after every change of the plugged size. @returns the way to stop that */
@@ -125,7 +134,7 @@ export class VirtioMem implements VirtioDevice {
 
   /**
    * System reset: unplugs everything, gives the memory back, recomputes the usable region. The
-   * requested size stays, so that the guest plugs again after it has booted.
+   * requested size stays, so that the guest plugs again after it has booted. Holds are not asked.
    */
   async resetMemory(): Promise<void> {
     // Whoever else has waited may have been faster.
@@ -174,6 +183,7 @@ export class VirtioMem implements VirtioDevice {
   reset(): void {
     this.#queue = undefined;
     this.#convergence.driverChanged(false);
+    this.#handler.takeHeld();
     this.#nudge.cancel();
   }
 
@@ -220,8 +230,14 @@ export class VirtioMem implements VirtioDevice {
     this.answers[answer] += 1;
     if (this.#request.type === 'state') return;
     this.#convergence.answered(answer, performance.now());
-    if (answer === 'busy') this.#nudge.wasBusy();
+    // A hold ends with a reminder; until then there is no use in any.
+    if (answer === 'busy' && !this.#handler.isHeld) this.#nudge.wasBusy();
     else if (answer === 'ack') this.#nudge.cancel();
+  }
+
+  /** Who was refused for a hold need not wait until its driver tries again by itself. */
+  #released(): void {
+    if (this.#handler.takeHeld()) this.#nudge.now();
   }
 
   #sizeChanged(): void {

@@ -39,6 +39,16 @@ describe('Nudge', () => {
     expect(nudge.sent).toBe(8);
   });
 
+  it('comes at once when the cause is gone, and not again for what it was about', () => {
+    const send = vi.fn();
+    const nudge = new Nudge(send);
+    nudge.wasBusy();
+    nudge.now();
+    expect(send).toHaveBeenCalledTimes(1);
+    vi.advanceTimersByTime(600_000);
+    expect(nudge.sent).toBe(1);
+  });
+
   it('sends nothing once cancelled', () => {
     const send = vi.fn();
     const nudge = new Nudge(send);

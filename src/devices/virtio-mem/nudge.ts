@@ -27,12 +27,18 @@ export class Nudge {
   wasBusy(): void {
     if (this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {
-      this.#timer = undefined;
       this.#waitMs = Math.min(2 * this.#waitMs, LONGEST_MS);
-      this.#sent += 1;
-      this.#send();
+      this.now();
     }, this.#waitMs);
     this.#timer.unref();
+  }
+
+  /** What requests were refused for is gone: reminds the driver without waiting. */
+  now(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#sent += 1;
+    this.#send();
   }
 
   /** A request went through, or there is nobody to remind. */

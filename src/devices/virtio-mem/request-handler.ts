@@ -1,5 +1,6 @@
 import { messageOf } from '../../errors.ts';
-import { log } from '../../log.ts';
+import type { MemoryHolds } from '../../memory/memory-holds.ts';
+import { BusyLog } from './busy-log.ts';
 import type { DeviceSizes } from './device-sizes.ts';
 import type { PluggedMemory } from './plugged-memory.ts';
 import type { VirtioMemProperties } from './properties.ts';
@@ -14,12 +15,11 @@ import {
   VIRTIO_MEM_STATE_UNPLUGGED,
 } from './spec.ts';
 
-const logger = log('virtio-mem');
-
 export interface RequestHandlerOptions {
   readonly properties: VirtioMemProperties;
   readonly memory: PluggedMemory;
   readonly sizes: DeviceSizes;
+  readonly holds: MemoryHolds;
   /** The next answer is BUSY, and why. */
   readonly onBusy: (cause: string) => void;
   /** The plugged size has changed, or the usable region. */
@@ -32,10 +32,31 @@ export interface RequestHandlerOptions {
  */
 export class RequestHandler {
   readonly #options: RequestHandlerOptions;
+  readonly #log: BusyLog;
   #state = 0;
+  #held = 0;
+  #heldNow = false;
 
   constructor(options: RequestHandlerOptions) {
     this.#options = options;
+    this.#log = new BusyLog(options.properties.id);
+  }
+
+  /** Requests answered BUSY since memory was held. */
+  get held(): number {
+    return this.#held;
+  }
+
+  /** Whether the last request that would have changed memory was. */
+  get isHeld(): boolean {
+    return this.#heldNow;
+  }
+
+  /** @returns whether a request was refused for a hold since the last call */
+  takeHeld(): boolean {
+    const held = this.#heldNow;
+    this.#heldNow = false;
+    return held;
   }
 
   /** VIRTIO_MEM_STATE_* when the last request asked for it and was answered ACK, else 0. */
@@ -101,11 +122,11 @@ export class RequestHandler {
     work: () => void | Promise<void>,
     success?: () => void,
   ): number | Promise<number> {
-    const { properties, memory, onBusy, onChange } = this.#options;
+    const { memory, holds, onChange } = this.#options;
+    if (holds.reason !== undefined) return this.#refuse(what, holds.reason);
     const before = memory.pluggedSize;
     const failed = (error: unknown): number => {
-      onBusy(messageOf(error));
-      logger.warn({ id: properties.id, request: what, error: messageOf(error) }, 'answered BUSY');
+      this.#busy(what, messageOf(error));
       // It is the same, unless what failed could not be undone.
       if (memory.pluggedSize !== before) onChange();
       return VIRTIO_MEM_RESP_BUSY;
@@ -121,5 +142,17 @@ export class RequestHandler {
     } catch (error) {
       return failed(error);
     }
+  }
+  /** Somebody relies on memory as it is. */
+  #refuse(what: string, reason: string): number {
+    this.#held += 1;
+    this.#heldNow = true;
+    this.#busy(what, `memory is held for ${reason}`);
+    return VIRTIO_MEM_RESP_BUSY;
+  }
+
+  #busy(what: string, cause: string): void {
+    this.#options.onBusy(cause);
+    this.#log.busy(what, cause);
   }
 }

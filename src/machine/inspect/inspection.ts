@@ -165,7 +165,8 @@ export interface MachineInspection {
   translate(cpu: number, address: bigint): Promise<number | undefined>;
   /**
    * Saves guest-physical memory to a file, which is emptied first and is its owner's alone when it is
-   * new. What holds no memory is a hole.
+   * new. What holds no memory is a hole. Until it is done, guests that ask for memory, or give it back,
+   * are told to try again.
    *
    * @throws (rejects with) ConfigError when nothing there holds memory or the file cannot be
    *   written; what was written before stays

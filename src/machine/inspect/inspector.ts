@@ -85,7 +85,9 @@ export class Inspector implements MachineInspection {
 
   async savePhysical(gpa: number, size: number, path: string): Promise<SavedMemory> {
     this.#checkAlive();
-    return await savePhysical(this.#machine.shell.memory, gpa, size, path);
+    const { memory } = this.#machine.shell;
+    const save = (): Promise<SavedMemory> => savePhysical(memory, gpa, size, path);
+    return await memory.holds.during('pmemsave', save);
   }
 
   async saveVirtual(
@@ -97,7 +99,8 @@ export class Inspector implements MachineInspection {
     this.#vcpu(cpu);
     const read = (at: bigint, length: number): Promise<MemoryBytes> =>
       this.readVirtual(cpu, at, length);
-    return await saveVirtual(read, address, size, path);
+    const save = (): Promise<SavedMemory> => saveVirtual(read, address, size, path);
+    return await this.#machine.shell.memory.holds.during('memsave', save);
   }
 
   virtioDevices(): readonly VirtioDeviceInfo[] {

@@ -144,7 +144,7 @@ async function saveRegion(
   return saved;
 }
 
-/** The guest runs on and may unplug what was plugged a moment ago: then that is a hole. */
+/** A reset may unplug what was plugged a moment ago, though nobody else may: then that is a hole. */
 async function saveRun(
   memory: GuestMemory,
   run: Run,

@@ -39,7 +39,8 @@ export const pmemsave: MonitorCommand = {
     'Byte *n* of the file is address *addr + n*. RAM and plugged memory are saved; memory that is ' +
     'not plugged, and addresses without memory, are never read: they are holes in the file, which ' +
     'read zeros and take no room on disk, and a line says how much they are. A range without ' +
-    'any memory is refused. The guest runs on meanwhile, as with `memsave`.',
+    'any memory is refused. The guest runs on meanwhile, as with `memsave`; what it wants to plug or ' +
+    'unplug is answered BUSY until all is saved, and then it is reminded.',
   run: async (args, context) => {
     const gpa = await evaluateNumber('addr', args.required('addr'), context);
     const size = checkSize(await evaluateNumber('size', args.required('size'), context));

@@ -1,6 +1,7 @@
 import { plainMemory } from '../../../memory/backing/anonymous.ts';
 import type { Backing } from '../../../memory/backing.ts';
 import { MappingBudget } from '../../../memory/mapping-budget.ts';
+import { MemoryHolds } from '../../../memory/memory-holds.ts';
 import { MemslotContainer } from '../../../memory/memslot-container.ts';
 import { MemslotTable } from '../../../memory/memslot-table.ts';
 import { GIB, MIB } from '../../../units.ts';
@@ -115,6 +116,7 @@ export class DeviceRig {
   readonly backing: FailingBacking;
   readonly slots = new SlotRecorder();
   readonly container: MemslotContainer;
+  readonly holds = new MemoryHolds();
   readonly driver: TestDriver;
 
   /** @param nodeCount  NUMA nodes of the machine */
@@ -149,7 +151,7 @@ export class DeviceRig {
       prealloc: properties.prealloc,
       protectWith: properties.protectUnplugged ? new MappingBudget(1000) : undefined,
     });
-    this.device = new VirtioMem(properties, this.memory);
+    this.device = new VirtioMem(properties, this.memory, this.holds);
     const memory = new FakeGuestMemory(0x4000 + DriverQueue.bytes(QUEUE_SIZE));
     this.driver = new TestDriver(this.device, { memory });
   }

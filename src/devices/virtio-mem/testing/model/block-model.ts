@@ -2,7 +2,7 @@ import { GIB, MIB } from '../../../../units.ts';
 import type { Shape } from './shape.ts';
 import type { AnyRequest } from './step.ts';
 
-export type Ruling = 'ack' | 'nack' | 'error';
+export type Ruling = 'ack' | 'nack' | 'busy' | 'error';
 
 /**
  * The rules of a memory device, told as plainly as can be: an entry per block, and loops over all of
@@ -16,6 +16,8 @@ export class BlockModel {
   readonly content: number[];
   requested: number;
   usable: number;
+  /** Whether memory may not change. */
+  held = false;
 
   constructor(shape: Shape, base: number) {
     this.shape = shape;
@@ -34,7 +36,8 @@ export class BlockModel {
   }
 
   /** Goes over to the state of another one. */
-  take({ plugged, content, requested, usable }: BlockModel): void {
+  take({ plugged, content, requested, usable, held }: BlockModel): void {
+    this.held = held;
     this.plugged.splice(0, Infinity, ...plugged);
     this.content.splice(0, Infinity, ...content);
     this.requested = requested;
@@ -52,15 +55,16 @@ export class BlockModel {
   /** What the device must answer where the host does as it is told. */
   judge(request: AnyRequest): Ruling {
     const { type, addr, count } = request;
-    if (type === 'unplug-all') return 'ack';
+    const done = this.held ? 'busy' : 'ack';
+    if (type === 'unplug-all') return done;
     const { blockSize } = this.shape;
     const inside = addr >= this.base && addr + count * blockSize <= this.base + this.usable;
     if (!inside || count === 0 || (addr - this.base) % blockSize !== 0) return 'error';
     if (type === 'state') return 'ack';
     const blocks = this.blocksOf(request);
-    if (type === 'unplug') return blocks.every((it) => this.#is(it)) ? 'ack' : 'error';
+    if (type === 'unplug') return blocks.every((it) => this.#is(it)) ? done : 'error';
     if (this.pluggedSize + count * blockSize > this.requested) return 'nack';
-    return blocks.some((it) => this.#is(it)) ? 'error' : 'ack';
+    return blocks.some((it) => this.#is(it)) ? 'error' : done;
   }
 
   /** The blocks that a valid request names. */

@@ -1,4 +1,5 @@
 import { MappingBudget } from '../../../../memory/mapping-budget.ts';
+import { MemoryHolds } from '../../../../memory/memory-holds.ts';
 import { chooseWindowSize, MemslotContainer } from '../../../../memory/memslot-container.ts';
 import { MemslotTable } from '../../../../memory/memslot-table.ts';
 import type { DiscardListener } from '../../../../memory/discard-manager.ts';
@@ -70,6 +71,7 @@ export class ModelRig {
   readonly budget: MappingBudget | undefined;
   readonly memory: PluggedMemory;
   readonly device: VirtioMem;
+  readonly holds = new MemoryHolds();
   readonly driver: TestDriver;
   /** In the order they were registered; the last comes and goes. */
   readonly audience: readonly [Audience, Audience, Audience];
@@ -101,7 +103,7 @@ export class ModelRig {
     const refuse = (): void => this.faults.meet('listener');
     this.audience = [new Audience(shape), new Audience(shape, refuse), new Audience(shape)];
     for (const listener of this.audience) this.memory.register(listener);
-    this.device = new VirtioMem(properties, this.memory);
+    this.device = new VirtioMem(properties, this.memory, this.holds);
     const memory = new FakeGuestMemory(0x4000 + DriverQueue.bytes(QUEUE_SIZE));
     this.driver = new TestDriver(this.device, { memory });
     this.driver.start();

@@ -29,7 +29,8 @@ export type Step =
       readonly next: AnyRequest;
     }
   | { readonly do: 'write'; readonly block: number; readonly value: number }
-  | { readonly do: 'listener' };
+  | { readonly do: 'listener' }
+  | { readonly do: 'hold' };
 
 const CALLS: readonly FaultCall[] = [
   'protect',
@@ -114,7 +115,8 @@ export function randomStep(random: Random, model: BlockModel): Step {
     const how = random.pick(['short request', 'short response', 'unknown type'] as const);
     return { do: 'malformed', how };
   }
-  if (dice < 95) return { do: 'listener' };
+  if (dice < 94) return { do: 'listener' };
+  if (dice < 96) return { do: 'hold' };
   return {
     do: 'interrupted',
     request: randomRequest(random, model),

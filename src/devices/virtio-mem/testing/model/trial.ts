@@ -2,7 +2,7 @@ import { turnOfTheLoop } from '../../../../virtio/testing/event-loop.ts';
 import { VIRTIO_STATUS_DEVICE_NEEDS_RESET } from '../../../../virtio/spec.ts';
 import { REQUEST_SIZE, RESPONSE_SIZE } from '../../spec.ts';
 import { encode } from '../device-rig.ts';
-import { BlockModel } from './block-model.ts';
+import { BlockModel, type Ruling } from './block-model.ts';
 import { compareAll, same, type Leniency } from './compare.ts';
 import type { Fault } from './faults.ts';
 import { ModelRig, type Answer } from './model-rig.ts';
@@ -15,6 +15,10 @@ export class Trial {
   readonly #rig: ModelRig;
   readonly #leniency: Leniency;
   #listens = true;
+  /** Ends the hold that there is. */
+  #release: (() => void) | undefined;
+  /** Whether the driver that is there now was refused something for it. */
+  #refused = false;
 
   constructor(shape: Shape) {
     this.#rig = new ModelRig(shape);
@@ -50,7 +54,7 @@ export class Trial {
         this.#resize(step.bytes);
         break;
       case 'driver-reset':
-        this.#rig.driver.start();
+        this.#restartDriver();
         break;
       case 'system-reset':
         await this.#systemReset(step.faults);
@@ -64,6 +68,9 @@ export class Trial {
       case 'listener':
         this.#toggleListener();
         break;
+      case 'hold':
+        this.#toggleHold();
+        break;
     }
   }
 
@@ -74,13 +81,23 @@ export class Trial {
     const { fired } = this.#rig.faults;
     if (fired.length === 0) {
       same(`answer to ${request.type}`, answer, this.#expected(request, ruling));
-      if (ruling === 'ack') this.#carryOut(request);
+      this.#settle(request, ruling);
       return;
     }
     same('the ruling, where the host was asked', ruling, 'ack');
     this.#checkRefusal(request, answer.type, fired);
     if (answer.type === 'ack') this.#carryOut(request);
     else this.#afterFailure(request, fired);
+  }
+
+  #restartDriver(): void {
+    this.#rig.driver.start();
+    this.#refused = false;
+  }
+
+  #settle(request: AnyRequest, ruling: Ruling): void {
+    if (ruling === 'ack') this.#carryOut(request);
+    if (ruling === 'busy') this.#refused = true;
   }
 
   #carryOut(request: AnyRequest): void {
@@ -149,7 +166,7 @@ export class Trial {
     for (const [index, request] of requests.entries()) {
       const ruling = this.model.judge(request);
       same(`answer ${index}`, answers[index], this.#expected(request, ruling));
-      if (ruling === 'ack') this.#carryOut(request);
+      this.#settle(request, ruling);
     }
   }
 
@@ -163,7 +180,7 @@ export class Trial {
     queue.send(encode(2, 0, 0), RESPONSE_SIZE);
     await turnOfTheLoop();
     same('requests served by a device that needs a reset', queue.usedIndex - used, 0);
-    driver.start();
+    this.#restartDriver();
   }
 
   #resize(bytes: number): void {
@@ -194,7 +211,7 @@ export class Trial {
     }
     if (isBack) this.#carryOut(everything);
     else this.#afterFailure(everything, fired);
-    this.#rig.driver.start();
+    this.#restartDriver();
   }
 
   /** A request whose driver, or machine, is reset before it hears an answer. */
@@ -214,9 +231,10 @@ export class Trial {
       done.carryOut(request);
       candidates.unshift(done);
     }
-    this.#rig.driver.start();
+    this.#restartDriver();
     const [answer] = await this.#rig.ask([next]);
     this.model.take(this.#whichFits(candidates, next, answer));
+    this.#refused = answer?.type === 'busy';
   }
 
   /** The model that explains an answer, and what is plugged after it. */
@@ -252,5 +270,21 @@ export class Trial {
     this.#listens = !this.#listens;
     if (this.#listens) this.#rig.memory.register(last);
     else this.#rig.memory.unregister(last);
+  }
+
+  /** Whoever was refused is reminded when the hold ends. */
+  #toggleHold(): void {
+    const { driver, holds } = this.#rig;
+    if (this.#release === undefined) {
+      this.#release = holds.take('a test');
+      this.model.held = true;
+      return;
+    }
+    const before = driver.configInterrupts;
+    this.#release();
+    this.#release = undefined;
+    this.model.held = false;
+    same('reminders', driver.configInterrupts - before, this.#refused ? 1 : 0);
+    this.#refused = false;
   }
 }
