@@ -42,7 +42,7 @@ function findVmms(options: BenchOptions): readonly Vmm[] {
   }
   if (!qemu.dynamicMemslots) {
     say(`${qemu.title} has no dynamic memslots: it maps the whole device in every row`);
-    say('scripts/bench/fetch-qemu gets one that has them');
+    say('scripts/assets qemu gets one that has them');
   }
   return [tsvmm, qemu];
 }

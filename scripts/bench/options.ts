@@ -11,7 +11,7 @@ bench-results/bench.md and .json, and files of plots beside them.
   --json FILE     where the samples go (default bench-results/bench.json)
   --no-qemu       tsvmm alone
 
-QEMU=PATH chooses the QEMU; otherwise it is the one that scripts/bench/fetch-qemu has unpacked,
+QEMU=PATH chooses the QEMU; otherwise it is the one that scripts/assets qemu has unpacked,
 or qemu-system-x86_64.
 `;
 

@@ -61,7 +61,7 @@ function machineArguments(machine: Machine, kernel: string, knowsDynamic: boolea
   return [
     ...['-machine', 'q35,usb=off,sata=off,smbus=off,vmport=off', '-accel', 'kvm'],
     ...['-cpu', 'qemu64,phys-bits=48', '-smp', '1', '-nodefaults', '-display', 'none'],
-    ...['-m', device === undefined ? '128M' : '128M,maxmem=2T', '-kernel', kernel],
+    ...['-m', device === undefined ? '128M' : '128M,maxmem=32T', '-kernel', kernel],
     ...(device === undefined ? [] : deviceArguments(device, knowsDynamic)),
     ...['-serial', 'stdio'],
     ...['-monitor', monitor === undefined ? 'none' : `unix:${monitor},server=on,wait=off`],
@@ -89,7 +89,7 @@ function vmmOf(found: Installation): Vmm {
 }
 
 /**
- * The QEMU to compare with: `QEMU` of the environment, the one that fetch-qemu has unpacked, or
+ * The QEMU to compare with: `QEMU` of the environment, the one that scripts/assets has unpacked, or
  * the installed one.
  *
  * @returns undefined when there is none

@@ -2,21 +2,33 @@
 # Fetches a stock kernel and keeps the few files of it that are needed.
 # Sourced by scripts/assets; uses its cache, scratch, force and here.
 
-# ensure_kernel FOLDER META-PACKAGE MODULE...: fills cache/FOLDER with vmlinuz,
-# vmlinux, version and modules/. Does nothing if that was done for the same list
-# of modules.
+# ensure_kernel FOLDER META-PACKAGE WHICH MODULE...: fills cache/FOLDER with vmlinuz,
+# vmlinux, version and modules/. WHICH is the kernel of the `installed` suite or the
+# `newest` of all. Does nothing if that was done for the same list of modules.
 ensure_kernel() {
-  local folder=$cache/$1 meta=$2 wanted="$2 ${*:3}"
+  local folder=$cache/$1 meta=$2 which=$3 wanted="$2 $3 ${*:4}"
   if [[ $force == no && -e $folder/version ]] &&
     [[ $(<"$folder/.kernel-stamp") == "$wanted" ]]; then
     return 0
   fi
   need_command dpkg
+  # What kernels and modules are compressed with.
+  ensure_packages xz-utils zstd
   local package unpacked=$scratch/unpacked made=$scratch/made
-  package=$(depended_kernel "$meta")
   rm -rf -- "$unpacked" "$made"
+  if [[ $which == newest ]]; then
+    open_suites "$(stable_codename)-backports" unstable ||
+      die 'cannot read the lists of other Debian suites'
+    package=$(newest_kernel "$meta")
+    [[ -n $package ]] || die "no kernel package behind $meta"
+  else
+    package=$(depended_kernel "$meta")
+  fi
   unpack_package "$package" "$unpacked"
-  pick_kernel_files "$unpacked" "$made" "${@:3}"
+  # Newer suites make packages of their own of its parts.
+  for package in $(depended_parts "$package"); do unpack_package "$package" "$unpacked"; done
+  close_suites
+  pick_kernel_files "$unpacked" "$made" "${@:4}"
   printf '%s' "$wanted" >"$made/.kernel-stamp"
   install_files "$made" "$folder"
   rm -rf -- "$unpacked"
@@ -24,14 +36,17 @@ ensure_kernel() {
 }
 
 pick_kernel_files() {
-  local from=$1 to=$2 version tree module
+  local from=$1 to=$2 image version tree module
   shift 2
   mkdir -p -- "$to"
-  version=$(basename -- "$from"/boot/vmlinuz-*)
-  version=${version#vmlinuz-}
+  # /boot/vmlinuz-VERSION, or /usr/lib/modules/VERSION/vmlinuz in newer suites.
+  image=$(find "$from" -name 'vmlinuz*' -type f | head -n 1)
+  [[ -n $image ]] || die 'the package has no vmlinuz'
+  version=${image##*/vmlinuz-}
+  [[ $version != "$image" ]] || version=$(basename -- "${image%/vmlinuz}")
   tree=$from/lib/modules/$version
   [[ -d $tree ]] || tree=$from/usr/lib/modules/$version
-  cp -- "$from/boot/vmlinuz-$version" "$to/vmlinuz"
+  cp -- "$image" "$to/vmlinuz"
   node "$here/lib/extract-vmlinux.mjs" "$to/vmlinuz" "$to/vmlinux"
   resolve_modules "$tree" "$@"
   mkdir -- "$to/modules"

@@ -2,6 +2,9 @@
 # Debian packages: installing them, and fetching them without installing.
 # Sourced by scripts/assets.
 
+# More options for reading and fetching, when other suites are meant; see suites.sh.
+apt_options=()
+
 is_installed() {
   # dpkg's state file rather than dpkg-query: this is the path taken every time.
   [[ -e /var/lib/dpkg/info/$1.list || -e /var/lib/dpkg/info/$1:amd64.list ]]
@@ -28,7 +31,8 @@ install_packages() {
     apt-get install -y --no-install-recommends -- "$@" >"$scratch/apt.log" 2>&1
 }
 
-# depended_kernel META: name=version of the kernel that a meta package stands for.
+# depended_kernel META: name=version of the kernel that a meta package stands for in the
+# installed suite.
 depended_kernel() {
   local found
   found=$(read_depended_kernel "$1")
@@ -43,13 +47,26 @@ depended_kernel() {
 read_depended_kernel() {
   need_apt
   { apt-cache show --no-all-versions -- "$1" 2>/dev/null || true; } |
-    sed -nE 's/^Depends: *(linux-image-[^ ,]+) \(= ([^)]+)\).*/\1=\2/p'
+    sed -nE 's/^Depends:.*\b(linux-image-[0-9][^ ,]+) \(= ([^)]+)\).*/\1=\2/p'
+}
+
+# newest_kernel META: as depended_kernel, the newest of the suites that are open.
+newest_kernel() {
+  apt-cache "${apt_options[@]}" show -- "$1" 2>/dev/null |
+    sed -nE 's/^Depends:.*\b(linux-image-[0-9][^ ,]+) \(= ([^)]+)\).*/\2 \1/p' |
+    sort -V | awk 'END { if (NR) print $2 "=" $1 }'
+}
+
+# depended_parts NAME=VERSION: name=version of each package that a kernel is made of.
+depended_parts() {
+  apt-cache "${apt_options[@]}" show -- "$1" 2>/dev/null | sed -n 's/^Depends: //p' |
+    grep -oE 'linux-(base|binary|modules)-[0-9][^ ,]+ \(= [^)]+' | sed 's/ (= /=/' || true
 }
 
 # unpack_package NAME=VERSION FOLDER: fetches and unpacks, installs nothing.
 unpack_package() {
   local download=$scratch/download bytes
-  bytes=$(apt-cache show -- "$1" | sed -n 's/^Size: //p' | tail -n 1)
+  bytes=$(apt-cache "${apt_options[@]}" show -- "$1" | sed -n 's/^Size: //p' | tail -n 1)
   say "fetching ${1%%=*} ($(numfmt --to=iec "${bytes:-0}"))"
   mkdir -p -- "$download"
   download_package "$1" "$download" || {
@@ -63,7 +80,8 @@ unpack_package() {
 
 download_package() {
   # The cache folder may be closed to apt's own user: download as ourselves.
-  (cd -- "$2" && apt-get -q -o APT::Sandbox::User=root download "$1") >"$scratch/apt.log" 2>&1
+  (cd -- "$2" && apt-get -q "${apt_options[@]}" -o APT::Sandbox::User=root \
+    download "$1") >"$scratch/apt.log" 2>&1
 }
 
 has_record() { need_apt && apt-cache show --no-all-versions -- "$1" >/dev/null 2>&1; }

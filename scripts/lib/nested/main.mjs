@@ -2,7 +2,7 @@
 // command to end, and leaves nothing behind. The agent on the other side is
 // l1-agent.sh.
 //
-// Usage: node main.mjs L1-FOLDER [OPTION...] [--] COMMAND [ARGUMENT...]
+// Usage: node main.mjs QEMU L1-FOLDER [OPTION...] [--] COMMAND [ARGUMENT...]
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
@@ -30,13 +30,13 @@ class RunEnded extends Error {
   }
 }
 
-async function main([l1, ...args]) {
+async function main([program, l1, ...args]) {
   const options = parseOptions(args, process.stdin.isTTY === true && process.stdout.isTTY === true);
   const job = createJobFolder();
   const consoleLog = join(job, 'console.log');
   const cleanUp = [() => rmSync(job, { recursive: true, force: true })];
   try {
-    return await run({ l1, options, job, consoleLog, cleanUp });
+    return await run({ program, l1, options, job, consoleLog, cleanUp });
   } catch (error) {
     if (error instanceof RunEnded && error.showConsole) error.message += lastWords(consoleLog);
     throw error;
@@ -45,13 +45,13 @@ async function main([l1, ...args]) {
   }
 }
 
-async function run({ l1, options, job, consoleLog, cleanUp }) {
+async function run({ program, l1, options, job, consoleLog, cleanUp }) {
   const share = createShare(job);
   const token = randomBytes(16).toString('hex');
   writeJob(job, { share, token, options, size: terminalSize() });
   const ending = watchForEndings(options);
   const { connected } = await listen(job);
-  const qemu = startQemu({ job, l1, share, options, consoleLog });
+  const qemu = startQemu({ program, job, l1, share, options, consoleLog });
   cleanUp.push(() => stop(qemu));
   ending.watchQemu(qemu);
   const channels = await Promise.race([connected, ending.promise]);

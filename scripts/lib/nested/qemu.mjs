@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { CHANNELS } from './channels.mjs';
 
 /** @returns {import('node:child_process').ChildProcess} */
-export function startQemu({ job, l1, share, options, consoleLog }) {
+export function startQemu({ program, job, l1, share, options, consoleLog }) {
   const args = qemuArguments({ job, l1, share, options, consoleLog });
   // setpriv: QEMU dies with us even when we are killed without notice. Detached:
   // Ctrl-C is for us to handle, QEMU must not see it.
-  return spawn('setpriv', ['--pdeathsig', 'KILL', 'qemu-system-x86_64', ...args], {
+  return spawn('setpriv', ['--pdeathsig', 'KILL', program, ...args], {
     stdio: ['ignore', 'ignore', 'pipe'],
     detached: true,
   });
@@ -49,6 +49,8 @@ function kernelCommandLine(job, options) {
   // QEMU keeps the emulated TSCs together but does not say so; without this the
   // clock is an HPET, whose every reading is an exit, and guests have no kvmclock.
   words.push('tsc=reliable');
+  // On a busy machine ticks come too late for the kernel's test of the timer, which is fatal.
+  words.push('no_timer_check');
   // A halted vCPU that polls takes the emulating CPU's time from one that runs.
   words.push('kvm.halt_poll_ns=0');
   return [...words, ...options.kernelWords].join(' ');
