@@ -106,10 +106,12 @@ void VcpuThread::Main() {
     if (ioctl(fd_.get(), KVM_RUN, 0) == 0) {
       HandleExit();
     } else if (errno == EINTR) {
+      exit_counts_.Add(ExitCount::kInterrupted);
       // Only now: whatever the last exit left to complete is complete.
       ParkIfAsked();
     } else if (errno != EAGAIN) {
       const int error = errno;
+      exit_counts_.Add(ExitCount::kFailed);
       DecodeExit(*run_, record_.get());
       Report(ExitKind::kRunFailed, static_cast<uint32_t>(error));
     }
@@ -119,12 +121,16 @@ void VcpuThread::Main() {
 void VcpuThread::HandleExit() {
   switch (run_->exit_reason) {
     case KVM_EXIT_IO:
+      exit_counts_.Add(ExitCount::kPort);
       return HandlePortIo();
     case KVM_EXIT_MMIO:
+      exit_counts_.Add(ExitCount::kMmio);
       return HandleMmio();
     case KVM_EXIT_INTR:
+      exit_counts_.Add(ExitCount::kInterrupted);
       return ParkIfAsked();
     default:
+      exit_counts_.Add(ExitCount::kOther);
       DecodeExit(*run_, record_.get());
       Report(ExitKind::kOther, 0);
   }
@@ -200,6 +206,7 @@ void VcpuThread::Report(ExitKind kind, uint32_t error) {
 }
 
 bool VcpuThread::AwaitAnswer() {
+  exit_counts_.Add(ExitCount::kAnswered);
   phase_.store(Word(Phase::kWaiting));
   if (stop_.load()) return false;
   notice_.store(true);

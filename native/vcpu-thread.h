@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "answer-wait.h"
+#include "exit-counts.h"
 #include "exit-record.h"
 #include "io-table.h"
 #include "kvm-abi.h"
@@ -53,6 +54,8 @@ class VcpuThread {
   int kernel_id() const { return kernel_id_.load(); }
   const std::shared_ptr<ExitRecord>& record() const { return record_; }
   Phase seen() const { return seen_; }
+  /// Any thread's.
+  const ExitCounts& exit_counts() const { return exit_counts_; }
 
   /// Lets a parked vCPU run; withdraws a pause whose parking has not been seen yet.
   /// @throws std::system_error when the thread cannot start
@@ -101,6 +104,7 @@ class VcpuThread {
 
   std::thread thread_;
   AnswerWait wait_;
+  ExitCounts exit_counts_;
   std::atomic<int> kernel_id_{0};
   std::atomic<uint32_t> phase_;
   std::atomic<bool> notice_{false};

@@ -79,11 +79,11 @@ Napi::Function Vcpu::Define(Napi::Env env) {
   return DefineClass(
       env, kName,
       {InstanceAccessor<&Vcpu::Id>("id"), InstanceAccessor<&Vcpu::ThreadId>("threadId"),
-       InstanceMethod<&Vcpu::SetCpuid>("setCpuid"), InstanceMethod<&Vcpu::GetState>("getState"),
-       InstanceMethod<&Vcpu::SetState>("setState"), InstanceMethod<&Vcpu::GetMsrs>("getMsrs"),
-       InstanceMethod<&Vcpu::SetMsrs>("setMsrs"), InstanceMethod<&Vcpu::Translate>("translate"),
-       InstanceMethod<&Vcpu::Run>("run"), InstanceMethod<&Vcpu::Pause>("pause"),
-       InstanceMethod<&Vcpu::Resume>("resume")});
+       InstanceMethod<&Vcpu::ExitCounts>("exitCounts"), InstanceMethod<&Vcpu::SetCpuid>("setCpuid"),
+       InstanceMethod<&Vcpu::GetState>("getState"), InstanceMethod<&Vcpu::SetState>("setState"),
+       InstanceMethod<&Vcpu::GetMsrs>("getMsrs"), InstanceMethod<&Vcpu::SetMsrs>("setMsrs"),
+       InstanceMethod<&Vcpu::Translate>("translate"), InstanceMethod<&Vcpu::Run>("run"),
+       InstanceMethod<&Vcpu::Pause>("pause"), InstanceMethod<&Vcpu::Resume>("resume")});
 }
 
 VcpuThread& Vcpu::thread(Napi::Env env) const {
@@ -104,6 +104,13 @@ Napi::Value Vcpu::Id(const Napi::CallbackInfo& info) {
 
 Napi::Value Vcpu::ThreadId(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), thread(info.Env()).kernel_id());
+}
+
+Napi::Value Vcpu::ExitCounts(const Napi::CallbackInfo& info) {
+  const auto& counts = thread(info.Env()).exit_counts();
+  auto values = Napi::Float64Array::New(info.Env(), kExitCounts);
+  for (size_t i = 0; i < kExitCounts; ++i) values[i] = static_cast<double>(counts.Get(i));
+  return values;
 }
 
 void Vcpu::SetCpuid(const Napi::CallbackInfo& info) {

@@ -26,6 +26,7 @@ class Vcpu : public Handle<Vcpu, VcpuInit> {
  private:
   Napi::Value Id(const Napi::CallbackInfo& info);
   Napi::Value ThreadId(const Napi::CallbackInfo& info);
+  Napi::Value ExitCounts(const Napi::CallbackInfo& info);
   void SetCpuid(const Napi::CallbackInfo& info);
   Napi::Value GetState(const Napi::CallbackInfo& info);
   void SetState(const Napi::CallbackInfo& info);

@@ -130,6 +130,8 @@ export interface NativeVcpu {
   readonly threadId: number;
   /** The exit record; layout in `exit.ts`. */
   readonly exitRecord: ArrayBuffer;
+  /** How often it left KVM_RUN, by what for; order in `exit-counts.ts`. */
+  exitCounts(): Float64Array;
   setCpuid(table: CpuidTable): void;
   /**
    * Raw state of a vCPU that is parked or waits for an answer: `regs`, `sregs`, `fpu`, `lapic`,

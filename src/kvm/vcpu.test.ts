@@ -133,6 +133,34 @@ describe.skipIf(NO_KVM !== '')('port I/O', () => {
   });
 });
 
+describe.skipIf(NO_KVM !== '')('exit counts', () => {
+  it('tell what a vCPU left the guest for, and what JavaScript had to answer', async () => {
+    const ranges = [
+      { base: 0x10, size: 1 },
+      { base: 0x20, size: 1, read: 'shadow', write: 'drop' },
+    ] as const;
+    const code = [...inAl(0x20), ...outAl(0x20), ...inAl(0x77), ...outAl(0x10), HLT];
+    const guest = boot({ code, ranges });
+    const none = { port: 0, mmio: 0, interrupted: 0, other: 0, failed: 0, answered: 0 };
+    expect(guest.vcpu.exitCounts()).toEqual(none);
+    guest.vcpu.run();
+    await guest.nextExit();
+    expect(guest.vcpu.exitCounts()).toEqual({ ...none, port: 4, answered: 1 });
+    guest.vcpu.resume();
+    await guest.nextExit();
+    expect(guest.vcpu.exitCounts()).toEqual({ ...none, port: 4, other: 1, answered: 2 });
+  });
+
+  it('tell interruptions', async () => {
+    const guest = boot({ code: SPIN });
+    guest.vcpu.run();
+    guest.vcpu.pause();
+    await guest.nextExit();
+    expect(guest.vcpu.exitCounts()).toMatchObject({ port: 0, answered: 0 });
+    expect(guest.vcpu.exitCounts().interrupted).toBeGreaterThan(0);
+  });
+});
+
 describe.skipIf(NO_KVM !== '')('MMIO', () => {
   const ranges = [
     { space: 'mmio', base: 0xf_0000_0000, size: 8 },
@@ -260,10 +288,11 @@ describe.skipIf(NO_KVM !== '')('pause and run', () => {
         }
       }
     }
-    expect(guest.posted).toHaveLength(answers);
     const rounds = guest.vcpus.map((vcpu) => Number(vcpu.registers().rbx & 0xffffn));
     const rips = guest.vcpus.map((vcpu) => Number(vcpu.registers().rip) - CODE);
-    // A vCPU that has read and not counted yet stands before `inc`.
+    // A vCPU that has posted and not asked yet stands before `in`.
+    expect(guest.posted).toHaveLength(answers + rips.filter((at) => at === 2).length);
+    // One that has read and not counted yet stands before `inc`.
     const total = rounds.reduce((sum, n) => sum + n, 0) + rips.filter((at) => at === 4).length;
     expect(total).toBe(answers);
   });

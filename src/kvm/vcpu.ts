@@ -1,5 +1,6 @@
 import type { CpuidTable, NativeVcpu } from './addon.ts';
 import { ExitRecordReader, EXIT_RECORD, type VcpuExit } from './exit.ts';
+import { decodeExitCounts, type ExitCounts } from './exit-counts.ts';
 import { guarded } from './kvm-error.ts';
 import {
   decodeRegisters,
@@ -45,6 +46,11 @@ export class Vcpu {
   /** The kernel's id of its thread; 0 before it ran for the first time. */
   get threadId(): number {
     return this.#native.threadId;
+  }
+
+  /** How often it left KVM_RUN so far, by what for. */
+  exitCounts(): ExitCounts {
+    return guarded(() => decodeExitCounts(this.#native.exitCounts()));
   }
 
   /** What the exit that was just told is. The same object every time, valid until the answer. */

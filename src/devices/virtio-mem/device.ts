@@ -1,13 +1,14 @@
 import type { DescriptorChain, SplitQueue } from '../../virtio/split-queue.ts';
 import type { MemoryHolds } from '../../memory/memory-holds.ts';
 import type { VirtioActivation, VirtioDevice, VirtioHost } from '../../virtio/device.ts';
+import { LatencyHistogram } from '../../virtio/latency-histogram.ts';
 import { ConvergenceWatch, type Convergence } from './convergence.ts';
 import { DeviceSizes, type VirtioMemSizes } from './device-sizes.ts';
 import { Nudge } from './nudge.ts';
 import type { PluggedMemory } from './plugged-memory.ts';
 import type { VirtioMemProperties } from './properties.ts';
 import { RequestHandler } from './request-handler.ts';
-import { decodeRequest, type Request } from './request.ts';
+import { decodeRequest, type Request, type RequestType } from './request.ts';
 import {
   CONFIG_SIZE,
   QUEUE_SIZE,
@@ -42,6 +43,13 @@ export class VirtioMem implements VirtioDevice {
   readonly properties: VirtioMemProperties;
   readonly memory: PluggedMemory;
   readonly answers: VirtioMemAnswers = { ack: 0, nack: 0, busy: 0, error: 0 };
+  /** How long requests took, from the moment they are taken up. */
+  readonly latencies: Readonly<Record<RequestType, LatencyHistogram>> = {
+    plug: new LatencyHistogram(),
+    unplug: new LatencyHistogram(),
+    'unplug-all': new LatencyHistogram(),
+    state: new LatencyHistogram(),
+  };
   readonly #sizes: DeviceSizes;
   readonly #handler: RequestHandler;
   readonly #request: Request = { type: 'state', addr: 0, count: 0 };
@@ -55,6 +63,8 @@ export class VirtioMem implements VirtioDevice {
   readonly #requestListeners = new Set<() => void>();
   #host: VirtioHost | undefined;
   #queue: SplitQueue | undefined;
+  /** When the request at hand was taken up: performance.now(). */
+  #startedMs = 0;
   /** Memory work under way, which outlives a reset of the device by its driver. */
   #work: Promise<unknown> | undefined;
 
@@ -199,6 +209,7 @@ export class VirtioMem implements VirtioDevice {
       this.#host?.needsReset(`unknown request type ${this.#requestView.getUint16(0, true)}`);
       return;
     }
+    this.#startedMs = performance.now();
     const answer = this.#handler.handle(this.#request);
     if (typeof answer === 'number') {
       this.#respond(queue, chain, answer);
@@ -228,8 +239,10 @@ export class VirtioMem implements VirtioDevice {
 
   #account(answer: keyof VirtioMemAnswers): void {
     this.answers[answer] += 1;
+    const nowMs = performance.now();
+    this.latencies[this.#request.type].record(nowMs - this.#startedMs);
     if (this.#request.type === 'state') return;
-    this.#convergence.answered(answer, performance.now());
+    this.#convergence.answered(answer, nowMs);
     // A hold ends with a reminder; until then there is no use in any.
     if (answer === 'busy' && !this.#handler.isHeld) this.#nudge.wasBusy();
     else if (answer === 'ack') this.#nudge.cancel();

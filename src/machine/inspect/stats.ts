@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import type { Vcpu } from '../../kvm/vcpu.ts';
+import type { LatencyHistogram } from '../../virtio/latency-histogram.ts';
 import { cpuPath } from '../cpu-objects.ts';
 import type { Machine } from '../machine.ts';
 import type { MemoryDevice } from '../memory-devices.ts';
@@ -11,6 +13,16 @@ const FIELD = { userTime: 11, systemTime: 12, guestTime: 40 } as const;
 
 function counter(name: string, value: number): StatValue {
   return { name, type: 'cumulative', value };
+}
+
+/** How long requests of one kind took: their number by powers of two, and the longest. */
+function latencies(kind: string, histogram: LatencyHistogram): readonly StatValue[] {
+  const inNs = { unit: 'seconds', exponent: -9 } as const;
+  const value = histogram.powersOfTwo;
+  return [
+    { name: `${kind}-latency`, type: 'log2-histogram', ...inNs, value },
+    { name: `${kind}-latency-max`, type: 'peak', ...inNs, value: histogram.summary.maxNs },
+  ];
 }
 
 /** Times of a thread, in milliseconds of processor; empty when it is gone. */
@@ -36,6 +48,13 @@ function vcpuTimes(threadId: number): readonly StatValue[] {
   }
 }
 
+/** Returns from the guest by what they were for, and how many the event loop had to answer. */
+function vcpuExits(vcpu: Vcpu): readonly StatValue[] {
+  return Object.entries(vcpu.exitCounts()).map(([name, value]: [string, number]) =>
+    counter(`exits-${name}`, value),
+  );
+}
+
 function deviceStats({ device }: MemoryDevice, requests: readonly number[]): StatGroup {
   const { ack, nack, busy, error } = device.answers;
   const values = [
@@ -45,6 +64,7 @@ function deviceStats({ device }: MemoryDevice, requests: readonly number[]): Sta
     counter('requests-error', error),
     counter('nudges', device.nudges),
     ...requests.map((value, queue) => counter(`queue-${queue}-requests`, value)),
+    ...Object.entries(device.latencies).flatMap(([kind, each]) => latencies(kind, each)),
   ];
   return { name: device.id, path: devicePath(device.id), target: 'vm', values };
 }
@@ -58,8 +78,10 @@ export function machineStats(machine: Machine): readonly StatGroup[] {
       queues.map((queue) => queue?.requests ?? 0),
     );
   });
-  const vcpus = machine.shell.vcpus.all.map(({ id, threadId }): StatGroup => {
-    return { name: `vcpu ${id}`, path: cpuPath(id), target: 'vcpu', values: vcpuTimes(threadId) };
+  const vcpus = machine.shell.vcpus.all.map((vcpu): StatGroup => {
+    const { id, threadId } = vcpu;
+    const values = [...vcpuExits(vcpu), ...vcpuTimes(threadId)];
+    return { name: `vcpu ${id}`, path: cpuPath(id), target: 'vcpu', values };
   });
   return [...devices, ...vcpus];
 }
