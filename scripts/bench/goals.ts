@@ -38,6 +38,7 @@ export const ROWS: readonly Row[] = [
     goal: { atMost: 200 },
   },
   { title: 'of that, Node.js itself', metric: 'start-up node ms', unit: 'ms' },
+  { title: 'the same with a device of 16 TiB', metric: 'start-up 16 TiB ms', unit: 'ms' },
   { title: 'PLUG of a block, back to back', metric: 'plug us', unit: 'us', goal: HALF },
   { title: 'UNPLUG of a block, back to back', metric: 'unplug us', unit: 'us', goal: HALF },
   { title: 'STATE of a block, back to back', metric: 'state us', unit: 'us', goal: HALF },
@@ -80,6 +81,15 @@ export const ROWS: readonly Row[] = [
     metric: 'touch after removal ms',
     unit: 'ms',
   },
+  ...['thp=off', 'thp=on'].flatMap((thp): Row[] => [
+    {
+      title: `the guest writes to each page of a GiB first, ${thp}`,
+      metric: `first touch ${thp} ms`,
+      unit: 'ms',
+    },
+    { title: `the same once more, ${thp}`, metric: `next touch ${thp} ms`, unit: 'ms' },
+    { title: `UNPLUG_ALL of it, for each GiB, ${thp}`, metric: `unplug ${thp} ms`, unit: 'ms' },
+  ]),
   mib('resident memory, 1 TiB device, idle', 'rss B', 90),
   {
     title: 'longest monitor answer while touched memory is unplugged',

@@ -5,17 +5,22 @@ import type { CommandLine, Device, Machine, Vmm } from './vmm.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
-function deviceKeys({ size, requested, dynamic }: Device): string {
-  const keys = [`size=${size}`, `dynamic-memslots=${dynamic ? 'on' : 'off'}`];
+function deviceArguments(device: Device): readonly string[] {
+  const { size, requested, dynamic, hugePages } = device;
+  const keys = [`dynamic-memslots=${dynamic ? 'on' : 'off'}`];
   if (requested !== undefined) keys.push(`requested-size=${requested}`);
-  return keys.join(',');
+  if (hugePages === undefined) return ['--virtio-mem', [`size=${size}`, ...keys].join(',')];
+  return [
+    ...['--memory-backend', `ram,id=mem0,size=${size},thp=${hugePages ? 'on' : 'off'}`],
+    ...['--virtio-mem', ['memdev=mem0', ...keys].join(',')],
+  ];
 }
 
 function command(machine: Machine, kernel: string): CommandLine {
   const { device, monitor } = machine;
   const args = [
     ...[join(ROOT, 'dist', 'cli.js'), 'run', '--kernel', kernel, '--memory', '128M'],
-    ...(device === undefined ? [] : ['--virtio-mem', deviceKeys(device)]),
+    ...(device === undefined ? [] : deviceArguments(device)),
     ...['--serial', 'stdio', '--monitor', monitor === undefined ? 'none' : `unix:${monitor}`],
   ];
   return { file: process.execPath, args, env: process.env };

@@ -10,6 +10,8 @@ export interface Device {
   readonly size: string;
   readonly requested?: string;
   readonly dynamic: boolean;
+  /** Whether the host gives it huge pages, where that can be said; otherwise as the VMM likes. */
+  readonly hugePages?: boolean;
 }
 
 /** A machine with one CPU, 128 MiB and at most one device; its console is on stdin and stdout. */
