@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { hostReport } from './host.ts';
 import type { HostMeasurement } from './host-measurement.ts';
 import type { Measurement } from './measurement.ts';
+import { hugePages } from './measurements/huge-pages.ts';
 import { idle, plugged, removal, staticMemslot } from './measurements/memory.ts';
 import { memslots } from './measurements/memslots.ts';
 import { protection } from './measurements/protection.ts';
@@ -22,6 +23,7 @@ const MEASUREMENTS: readonly Measurement[] = [
   requests,
   plugged,
   removal,
+  hugePages,
   idle,
   stall,
   staticMemslot,
