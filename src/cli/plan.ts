@@ -18,8 +18,9 @@ function slots({ id, dynamicMemslots, memslots, memslotSize }: PlannedDevice): s
   return `  ${id}: up to ${memslots} of ${formatSize(memslotSize)}, as memory is plugged`;
 }
 
-function render(plan: Plan): readonly string[] {
-  const { host, regions, end, devices, metadata, warnings, guestOptions } = plan;
+/** A plan for people, line by line. */
+export function renderPlan(plan: Plan): readonly string[] {
+  const { host, regions, end, ramMemslots, devices, metadata, warnings, guestOptions } = plan;
   const limit = 2 ** host.addressBits;
   const width = hex(limit).length;
   const lines = [
@@ -31,7 +32,7 @@ function render(plan: Plan): readonly string[] {
     }),
     `  it ends at ${hex(end)}, ${formatSize(limit - end)} below the limit ${hex(limit)}`,
     'Memslots:',
-    `  RAM: ${regions.length - devices.length}, always there`,
+    `  RAM: ${ramMemslots}, always there`,
     ...devices.map(slots),
     "KVM's metadata, of host memory:",
     `  at the start: ${cost(metadata.atStart)}`,
@@ -56,6 +57,6 @@ export async function plan(options: PlanOptions): Promise<void> {
   const config = await machineConfig(vmOptions({ ...options, kernel: options.kernel ?? 'none' }));
   const planned = await planMachine(config);
   const text =
-    options.json === true ? JSON.stringify(planned, undefined, 2) : render(planned).join('\n');
+    options.json === true ? JSON.stringify(planned, undefined, 2) : renderPlan(planned).join('\n');
   process.stdout.write(`${text}\n`);
 }

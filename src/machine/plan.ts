@@ -1,8 +1,9 @@
 import { CAPABILITY } from '../kvm/capabilities.ts';
 import { KvmSystem } from '../kvm/system.ts';
-import { ramRanges } from '../memory/layout.ts';
+import { layRam } from '../memory/layout.ts';
 import { memslotMetadataBytes, type MetadataModel } from '../memory/memslot-cost.ts';
 import { deviceSlots } from '../memory/memslot-table.ts';
+import type { VirtioMemProperties } from '../devices/virtio-mem/properties.ts';
 import type { BackingSpec } from '../memory/backing/spec.ts';
 import { HostError } from '../errors.ts';
 import { formatSize, GIB, PAGE_SIZE } from '../units.ts';
@@ -50,6 +51,8 @@ export interface Plan {
   readonly regions: readonly PlannedRegion[];
   /** Exclusive. */
   readonly end: number;
+  /** Of boot memory. */
+  readonly ramMemslots: number;
   readonly devices: readonly PlannedDevice[];
   readonly metadata: {
     readonly atStart: number;
@@ -60,8 +63,17 @@ export interface Plan {
   readonly guestOptions: string;
 }
 
-/** What this host's KVM can do. @throws HostError, KvmError when there is none */
-function lookAtKvm(): { memslots: number; addressBits: number; model: MetadataModel } {
+/** What a plan is for: a host's KVM. */
+export interface PlanHost {
+  /** That KVM has. */
+  readonly memslots: number;
+  /** Of guest-physical addresses. */
+  readonly addressBits: number;
+  readonly model: MetadataModel;
+}
+
+/** @throws HostError, KvmError when there is none */
+function lookAtKvm(): PlanHost {
   const kvm = KvmSystem.open();
   try {
     return {
@@ -99,10 +111,11 @@ function noBackend(id: string): never {
 /**
  * Places everything as a machine would, and adds up what it costs.
  *
+ * @param host  whose KVM it is for; a parameter for tests
  * @throws (rejects with) ConfigError for what cannot be, with the arithmetic; HostError without KVM
  */
-export async function planMachine(config: MachineConfig): Promise<Plan> {
-  const { memslots, addressBits, model } = lookAtKvm();
+export async function planMachine(config: MachineConfig, host = lookAtKvm()): Promise<Plan> {
+  const { memslots, addressBits, model } = host;
   const placed = placeMemoryDevices(config.virtioMem, {
     ramSize: config.memorySize,
     addressLimit: 2 ** addressBits,
@@ -110,38 +123,74 @@ export async function planMachine(config: MachineConfig): Promise<Plan> {
     backends: await factsOf(config.memoryBackends),
   });
   const windows = windowSizes(placed, deviceSlots(memslots));
-  const cost = (bytes: number): number => memslotMetadataBytes(bytes, model);
-  const devices = placed.map((properties, at): PlannedDevice => {
-    const { id, memaddr, size, requestedSize, blockSize } = properties;
-    const memslotSize = windows[at] ?? size;
-    return {
-      ...{ id, memaddr, size, requestedSize, blockSize },
-      // One slot for all of it is there always, whatever was asked for.
-      dynamicMemslots: properties.dynamicMemslots && memslotSize < size,
-      memslotSize,
-      memslots: Math.ceil(size / memslotSize),
-      staticMetadata: cost(size),
-      metadataPerGib: cost(GIB),
-      guestMemmap: (size / PAGE_SIZE) * MEMMAP_BYTES,
-    };
+  const devices = placed.map((properties, at) => {
+    return planDevice(properties, windows[at] ?? properties.size, model);
   });
-  const ram = ramRanges(config.memorySize);
+  checkMemslots(devices, memslots);
   const regions = [
-    ...ram.map(({ gpa, size }) => ({ name: 'RAM', gpa, size })),
+    ...ramRegions(config),
     ...devices.map(({ id, memaddr, size }) => ({ name: id, gpa: memaddr, size })),
   ].sort((a, b) => a.gpa - b.gpa);
-  const sum = (sizes: readonly number[]): number => sizes.reduce((all, it) => all + it, 0);
-  const ramCost = sum(ram.map(({ size }) => cost(size)));
+  const ramSlots = layRam(bootMemoryParts(config)).map(({ size }) => size);
+  const ramCost = sum(ramSlots.map((size) => memslotMetadataBytes(size, model)));
   const always = devices.filter((it) => !it.dynamicMemslots).map((it) => it.staticMetadata);
   const allPlugged = ramCost + sum(devices.map((it) => it.staticMetadata));
   return {
     host: { kvm: describeModel(model), memslots, addressBits },
     regions,
     end: Math.max(...regions.map(({ gpa, size }) => gpa + size)),
+    ramMemslots: ramSlots.length,
     devices,
     metadata: { atStart: ramCost + sum(always), allPlugged },
     ...advise(config.memorySize, devices),
   };
+}
+
+const sum = (sizes: readonly number[]): number => sizes.reduce((all, it) => all + it, 0);
+
+function planDevice(
+  properties: VirtioMemProperties,
+  memslotSize: number,
+  model: MetadataModel,
+): PlannedDevice {
+  const { id, memaddr, size, requestedSize, blockSize, dynamicMemslots } = properties;
+  return {
+    ...{ id, memaddr, size, requestedSize, blockSize },
+    // One slot for all of it is there always, whatever was asked for.
+    dynamicMemslots: dynamicMemslots && memslotSize < size,
+    memslotSize,
+    memslots: Math.ceil(size / memslotSize),
+    staticMetadata: memslotMetadataBytes(size, model),
+    metadataPerGib: memslotMetadataBytes(GIB, model),
+    guestMemmap: (size / PAGE_SIZE) * MEMMAP_BYTES,
+  };
+}
+
+/** @throws HostError when KVM has not as many as the devices want, as the machine would */
+function checkMemslots(devices: readonly PlannedDevice[], memslots: number): void {
+  let left = deviceSlots(memslots);
+  for (const { id, size, memslotSize, memslots: wanted } of devices) {
+    if (wanted > left) {
+      const arithmetic = `${formatSize(size)} in memslots of ${formatSize(memslotSize)} are ${wanted}`;
+      const message = `${id}: ${arithmetic}, and ${left} of this KVM's ${memslots} are left`;
+      throw new HostError('MEMSLOTS_EXHAUSTED', message);
+    }
+    left -= wanted;
+  }
+}
+
+/** Sizes of what boot memory is one after the other: of all, or of each node when any has its own. */
+function bootMemoryParts({ memorySize, numa }: MachineConfig): readonly number[] {
+  const nodes = numa?.nodes ?? [];
+  const isInParts = nodes.some(({ memdev }) => memdev !== undefined);
+  return isInParts ? nodes.map((node) => node.memorySize) : [memorySize];
+}
+
+function ramRegions({ memorySize, numa }: MachineConfig): readonly PlannedRegion[] {
+  const sizes = numa?.nodes.map((node) => node.memorySize) ?? [memorySize];
+  return layRam(sizes).map(({ part, gpa, size }) => {
+    return { name: numa === undefined ? 'RAM' : `RAM of node ${part}`, gpa, size };
+  });
 }
 
 /** What a Linux guest of this shape will run into. */
