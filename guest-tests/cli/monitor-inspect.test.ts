@@ -222,6 +222,26 @@ describe('what is inside', () => {
     expect(await monitor.command('info stats vm')).toContain('    requests-ack (cumulative): 1\n');
   });
 
+  it('of a memory device: what it was asked for, how long it took, and why it is as it is', async () => {
+    const { monitor } = await bootPlugged();
+    const value = (key: string): Promise<string> => monitor.value('info memory-devices -v', key);
+    expect(await value('requests')).toBe('ack 1, nack 0, busy 0, error 0');
+    expect(await value('plug-latency')).toMatch(
+      /^median [\d.]+ (us|ms), p99 [\d.]+ (us|ms), max [\d.]+ (us|ms) \(1 request\)$/,
+    );
+    expect(await value('unplug-latency')).toBe('no requests');
+    expect(await value('memslots')).toMatch(/^\d+ of \d+$/);
+    expect(await value('convergence')).not.toBe('');
+    const stats = await monitor.command('info stats');
+    expect(stats).toMatch(/^ {4}plug-latency \(log2-histogram, ns\): \[\d+\]=1$/m);
+    const exits = (name: string): number =>
+      Number(new RegExp(`exits-${name} \\(cumulative\\): (\\d+)`).exec(stats)?.[1]);
+    // The guest has talked on its serial port, which needs no answers but few.
+    expect(exits('port')).toBeGreaterThan(100);
+    expect(exits('answered')).toBeGreaterThan(0);
+    expect(exits('failed')).toBe(0);
+  });
+
   it('of the interrupt controllers', async () => {
     const { monitor } = await bootPlugged(2);
     expect(await monitor.command('info lapic 1')).toMatch(/^dumping local APIC state for CPU 1\n/);

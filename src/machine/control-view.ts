@@ -22,6 +22,7 @@ import { describeModel } from './host-kvm.ts';
 import type { Machine } from './machine.ts';
 import { cpuObject } from './cpu-objects.ts';
 import { backendInfo, backendObject } from './backend-objects.ts';
+import { memoryDeviceInfo } from './memory-device-info.ts';
 import { memoryDeviceObject, setDeviceProperty } from './memory-objects.ts';
 import { addressSpaces } from './memory-tree.ts';
 import { packageSize } from './numa.ts';
@@ -66,38 +67,8 @@ export class ControlView implements MachineControl {
   }
 
   memoryDevices(): readonly MemoryDeviceInfo[] {
-    return this.#machine.memoryDevices.map(({ device, container, memdevPath }) => {
-      const { id, memaddr, node, size, blockSize } = device.properties;
-      const { requestedSize, pluggedSize, usableSize } = device.sizes;
-      const { ack, nack, busy, error } = device.answers;
-      const { cause, forMs } = device.convergence;
-      return {
-        type: 'virtio-mem',
-        id,
-        memaddr,
-        node,
-        requestedSize,
-        size: pluggedSize,
-        maxSize: size,
-        blockSize,
-        memdev: memdevPath,
-        verbose: [
-          { name: 'usable-size', value: usableSize },
-          { name: 'memslots', value: `${container.activeCount} of ${container.windowCount}` },
-          { name: 'memslot-size', value: container.windowSize },
-          {
-            name: 'convergence',
-            value: forMs === 0 ? cause : `${cause} (for ${Math.round(forMs / 1000)} s)`,
-          },
-          { name: 'nudges', value: device.nudges },
-          { name: 'protect-unplugged', value: device.memory.isProtected ? 'on' : 'off' },
-          { name: 'unprotected-blocks', value: device.memory.unprotectedBlocks },
-          { name: 'violations', value: this.#machine.guard.count(id) },
-          { name: 'requests', value: `ack ${ack}, nack ${nack}, busy ${busy}, error ${error}` },
-          { name: 'held-requests', value: device.heldRequests },
-        ],
-      };
-    });
+    const { memoryDevices, guard } = this.#machine;
+    return memoryDevices.map((device) => memoryDeviceInfo(device, guard));
   }
 
   objects(): readonly ObjectInfo[] {

@@ -3,6 +3,8 @@
  * sizes are bytes and addresses guest-physical, both plain numbers.
  */
 
+import type { Convergence } from '../devices/virtio-mem/convergence.ts';
+import type { LatencySummary } from '../virtio/latency-histogram.ts';
 import type { MachineInspection } from './inspect/inspection.ts';
 
 export type * from './inspect/inspection.ts';
@@ -50,8 +52,35 @@ export interface MemoryDeviceInfo {
   readonly blockSize: number;
   /** Path of the backend's object, as `/objects/mem0`. */
   readonly memdev: string;
-  /** What `info memory-devices -v` adds, in order: counters, and why `size` is not yet as asked. */
-  readonly verbose: readonly NamedValue[];
+  /** A closer look, taken when it is asked for. */
+  readonly details: () => MemoryDeviceDetails;
+}
+
+/** What a memory device does, has done, and why its size is not yet as asked. */
+export interface MemoryDeviceDetails {
+  /** What the guest can plug now at most, in bytes. */
+  readonly usableSize: number;
+  readonly memslots: {
+    readonly active: number;
+    readonly total: number;
+    /** Bytes; the last may be smaller. */
+    readonly size: number;
+  };
+  readonly convergence: Convergence;
+  /** Reminders sent to the driver. */
+  readonly nudges: number;
+  /** Requests answered BUSY because somebody held memory. */
+  readonly heldRequests: number;
+  readonly protection: {
+    /** Whether unplugged memory is out of the guest's reach. */
+    readonly isOn: boolean;
+    readonly unprotectedBlocks: number;
+    readonly violations: number;
+  };
+  /** How many requests got which answer. */
+  readonly answers: Readonly<Record<'ack' | 'nack' | 'busy' | 'error', number>>;
+  /** How long requests took from the moment they were taken up. */
+  readonly latencies: Readonly<Record<'plug' | 'unplug' | 'unplug-all' | 'state', LatencySummary>>;
 }
 
 /** Host memory, and what it can do. */

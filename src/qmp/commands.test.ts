@@ -30,6 +30,29 @@ describe('memory', () => {
     ]);
   });
 
+  it('x-tsvmm-query-memory-devices tells what each device does, and why', async () => {
+    expect(await ask('x-tsvmm-query-memory-devices')).toEqual([
+      expect.objectContaining({ id: 'vm0', 'qom-path': '/machine/peripheral/vm0' }),
+      {
+        id: 'vm1',
+        'qom-path': '/machine/peripheral/vm1',
+        'usable-size': 256 * MIB,
+        memslots: { active: 1, total: 8, size: GIB },
+        convergence: { reason: 'busy', cause: 'answered BUSY: no memory', for: 12_345 },
+        nudges: 1,
+        'held-requests': 2,
+        protection: { enabled: true, 'unprotected-blocks': 3, violations: 4 },
+        requests: { ack: 5, nack: 6, busy: 7, error: 8 },
+        latencies: [
+          { request: 'plug', count: 812, median: 2130, p99: 14_300, max: 2_300_000 },
+          { request: 'unplug', count: 1, median: 999, p99: 999, max: 3_000_000_000 },
+          { request: 'unplug-all', count: 0, median: 0, p99: 0, max: 0 },
+          { request: 'state', count: 0, median: 0, p99: 0, max: 0 },
+        ],
+      },
+    ]);
+  });
+
   it('query-memory-size-summary adds up', async () => {
     expect(await ask('query-memory-size-summary')).toEqual({
       'base-memory': 4 * GIB,

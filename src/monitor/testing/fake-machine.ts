@@ -5,6 +5,7 @@ import type {
   MachineControl,
   MachineStatus,
   MemoryBackendInfo,
+  MemoryDeviceDetails,
   MemoryDeviceInfo,
   MemslotReport,
   NumaNodeInfo,
@@ -20,6 +21,29 @@ interface FakeDevice {
   memaddr: number;
   node: number;
   requestedSize: number;
+}
+
+/** Details of a device by its number, that differ. */
+function fakeDetails(index: number): MemoryDeviceDetails {
+  const none = { count: 0, medianNs: 0, p99Ns: 0, maxNs: 0 };
+  return {
+    usableSize: 256 * MIB,
+    memslots: { active: index, total: 8, size: GIB },
+    convergence:
+      index === 0
+        ? { kind: 'converged', cause: 'size is as requested', forMs: 0 }
+        : { kind: 'busy', cause: 'answered BUSY: no memory', forMs: 12_345 },
+    nudges: index,
+    heldRequests: 2,
+    protection: { isOn: true, unprotectedBlocks: 3, violations: 4 },
+    answers: { ack: 5, nack: 6, busy: 7, error: 8 },
+    latencies: {
+      plug: { count: 812, medianNs: 2130, p99Ns: 14_300, maxNs: 2_300_000 },
+      unplug: { count: 1, medianNs: 999, p99Ns: 999, maxNs: 3_000_000_000 },
+      'unplug-all': none,
+      state: none,
+    },
+  };
 }
 
 /** A machine of the tests: 4 GiB of RAM, two virtio-mem devices whose guest obeys at once. */
@@ -62,7 +86,7 @@ export class FakeMachine implements MachineControl {
       maxSize: 8 * GIB,
       blockSize: 2 * MIB,
       memdev: `/objects/mem${index}`,
-      verbose: [{ name: 'nacks', value: index }],
+      details: () => fakeDetails(index),
     }));
   }
 

@@ -1,5 +1,6 @@
 import { MEMORY_POLICIES } from '../schema/memory-commands.ts';
-import type { AddressSpaceInfo, RegionInfo } from '../../machine/control.ts';
+import type { AddressSpaceInfo, MemoryDeviceInfo, RegionInfo } from '../../machine/control.ts';
+import { devicePath } from '../../machine/memory-objects.ts';
 import type { ReturnOf } from '../schema/commands.ts';
 import { checkRange } from './arguments.ts';
 import type { Handlers } from './handler.ts';
@@ -8,6 +9,34 @@ import type { Handlers } from './handler.ts';
 const CELLS = { usual: 64, most: 4096 } as const;
 
 type Region = ReturnOf<'x-tsvmm-query-mtree'>[number]['regions'][number];
+
+type Details = ReturnOf<'x-tsvmm-query-memory-devices'>[number];
+
+const REQUESTS = ['plug', 'unplug', 'unplug-all', 'state'] as const;
+
+function describeDetails({ id, details }: MemoryDeviceInfo): Details {
+  const { usableSize, memslots, convergence, protection, answers, ...more } = details();
+  const { kind, cause, forMs } = convergence;
+  return {
+    id,
+    'qom-path': devicePath(id),
+    'usable-size': usableSize,
+    memslots: { active: memslots.active, total: memslots.total, size: memslots.size },
+    convergence: { reason: kind, cause, for: Math.round(forMs) },
+    nudges: more.nudges,
+    'held-requests': more.heldRequests,
+    protection: {
+      enabled: protection.isOn,
+      'unprotected-blocks': protection.unprotectedBlocks,
+      violations: protection.violations,
+    },
+    requests: { ...answers },
+    latencies: REQUESTS.map((request) => {
+      const { count, medianNs, p99Ns, maxNs } = more.latencies[request];
+      return { request, count, median: Math.round(medianNs), p99: Math.round(p99Ns), max: maxNs };
+    }),
+  };
+}
 
 /** A region and what is in it, in the order of the tree. */
 function flatten({ children = [], ...region }: RegionInfo, depth: number): readonly Region[] {
@@ -29,6 +58,7 @@ const sum = (sizes: readonly number[]): number => sizes.reduce((all, size) => al
 
 export const memoryHandlers: Handlers<
   | 'query-memory-devices'
+  | 'x-tsvmm-query-memory-devices'
   | 'query-memory-size-summary'
   | 'query-memdev'
   | 'x-tsvmm-query-memslots'
@@ -49,6 +79,9 @@ export const memoryHandlers: Handlers<
         memdev: device.memdev,
       },
     })),
+
+  'x-tsvmm-query-memory-devices': (_args, { control }) =>
+    control.memoryDevices().map(describeDetails),
 
   'query-memory-size-summary': (_args, { control }) => {
     const ram = control.memslots().slots.filter(({ device }) => device === 'ram');

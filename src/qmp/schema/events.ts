@@ -1,5 +1,5 @@
-import type { ConvergenceKind } from '../../machine/events.ts';
 import { VIOLATION_ACTIONS } from '../../machine/violations/violation.ts';
+import { CONVERGENCE_KINDS } from './convergence.ts';
 import {
   bool,
   int,
@@ -26,18 +26,6 @@ const ShutdownCause = oneOf(
 export type ShutdownReason = TypeOf<typeof ShutdownCause>;
 
 const MemoryDeviceSize = object({ id: str, size: int, 'qom-path': str });
-
-const CONVERGENCE_KINDS = [
-  'converged',
-  'no-driver',
-  'not-asked',
-  'under-way',
-  'busy',
-  'nack',
-  'error',
-  'unplug-stalled',
-  'plug-stalled',
-] as const satisfies readonly ConvergenceKind[];
 
 /** How far a memory device is from what was requested, and why: for programs, and for people. */
 const MemoryDeviceConvergence = object({

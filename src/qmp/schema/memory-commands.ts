@@ -1,4 +1,5 @@
 import type { CommandSpecs } from './command-spec.ts';
+import { CONVERGENCE_KINDS } from './convergence.ts';
 import { bool, int, listOf, NOTHING, object, oneOf, optional, str, union } from './type.ts';
 
 export const MEMORY_POLICIES = ['default', 'preferred', 'bind', 'interleave'] as const;
@@ -19,6 +20,33 @@ const MemoryDeviceInfo = union(
   { type: oneOf('virtio-mem') },
   { 'virtio-mem': object({ data: VirtioMemDeviceInfo }) },
 );
+
+const Latency = object({
+  request: oneOf('plug', 'unplug', 'unplug-all', 'state'),
+  count: int,
+  /** Nanoseconds, as exact as the buckets they were counted in: 12 %. */
+  median: int,
+  p99: int,
+  max: int,
+});
+
+const MemoryDeviceDetails = object({
+  id: str,
+  'qom-path': str,
+  'usable-size': int,
+  memslots: object({ active: int, total: int, size: int }),
+  convergence: object({
+    reason: oneOf(...CONVERGENCE_KINDS),
+    cause: str,
+    /** Since when the size has not been as requested, in milliseconds; 0 when it is. */
+    for: int,
+  }),
+  nudges: int,
+  'held-requests': int,
+  protection: object({ enabled: bool, 'unprotected-blocks': int, violations: int }),
+  requests: object({ ack: int, nack: int, busy: int, error: int }),
+  latencies: listOf(Latency),
+});
 
 const Memdev = object({
   id: str,
@@ -68,6 +96,12 @@ const Region = object({
 /** Where memory is, and how much. */
 export const MEMORY_COMMANDS = {
   'query-memory-devices': { args: NOTHING, returns: listOf(MemoryDeviceInfo), oob: true },
+  /** What `info memory-devices -v` adds. */
+  'x-tsvmm-query-memory-devices': {
+    args: NOTHING,
+    returns: listOf(MemoryDeviceDetails),
+    oob: true,
+  },
   'query-memory-size-summary': {
     args: NOTHING,
     returns: object({ 'base-memory': int, 'plugged-memory': int }),
