@@ -1,6 +1,8 @@
 /**
  * Someone who must know which parts of a sparse region hold memory: a device that maps it for DMA,
- * a dump, a migration. Offsets and lengths are bytes within the region.
+ * a dump, a migration. Offsets and lengths are bytes within the region, multiples of its granularity.
+ * While it is told, `isPopulated` says no for the range: nothing may use memory before all know of it, or
+ * after the first knows that it goes.
  */
 export interface DiscardListener {
   /** Memory appears. @throws to refuse it: then the plug is undone */
@@ -15,7 +17,7 @@ export interface DiscardManager {
   readonly granularity: number;
   /** Whether the whole range holds memory. An empty range does. */
   isPopulated(offset: number, length: number): boolean;
-  /** Calls back for each maximal populated run within the range, in order. */
+  /** Calls back for each maximal populated run, in order, cut to the range. */
   replayPopulated(
     offset: number,
     length: number,
@@ -27,42 +29,15 @@ export interface DiscardManager {
     length: number,
     visit: (offset: number, length: number) => void,
   ): void;
-  /** Adds a listener, and tells it of everything that is populated already. */
+  /**
+   * Adds a listener, and tells it of everything that is populated already. Listeners hear of what comes
+   * in the order of their registration; it may be done from within a listener.
+   * @throws what the listener throws: it has not been added, and knows of nothing
+   */
   register(listener: DiscardListener): void;
-  /** Removes it, and tells it that everything populated is gone. */
+  /**
+   * Removes it, and tells it that everything it knows of is gone; idempotent. It may be done from within
+   * a listener, but not while it is being registered.
+   */
   unregister(listener: DiscardListener): void;
-}
-
-/** Listeners in the order they came, with the undo that a refusal needs. */
-export class DiscardListeners {
-  readonly #listeners: DiscardListener[] = [];
-
-  add(listener: DiscardListener): void {
-    this.#listeners.push(listener);
-  }
-
-  /** @returns whether it was there */
-  remove(listener: DiscardListener): boolean {
-    const index = this.#listeners.indexOf(listener);
-    if (index < 0) return false;
-    this.#listeners.splice(index, 1);
-    return true;
-  }
-
-  /** Tells all; when one refuses, tells those already told that it is gone again, and throws on. */
-  populate(offset: number, length: number): void {
-    for (const [index, listener] of this.#listeners.entries()) {
-      try {
-        listener.onPopulate(offset, length);
-      } catch (error) {
-        for (const told of this.#listeners.slice(0, index).reverse())
-          told.onDiscard(offset, length);
-        throw error;
-      }
-    }
-  }
-
-  discard(offset: number, length: number): void {
-    for (const listener of this.#listeners) listener.onDiscard(offset, length);
-  }
 }

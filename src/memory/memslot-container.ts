@@ -2,6 +2,10 @@ import { alignUp, GIB } from '../units.ts';
 import type { Backing } from './backing.ts';
 import type { Memslot, MemslotTable } from './memslot-table.ts';
 
+/** Work at a time, ms. */
+const TURN_MS = 1;
+const NONE: readonly number[] = [];
+
 /**
  * How large the windows of a region are.
  *
@@ -55,6 +59,18 @@ export class MemslotContainer {
     return Math.floor((offset + length - 1) / this.windowSize);
   }
 
+  /** The windows of a range that are not memslots, ascending. */
+  inactiveIn(offset: number, length: number): readonly number[] {
+    const last = this.lastWindow(offset, length);
+    let found: number[] | undefined;
+    for (let window = this.firstWindow(offset); window <= last; window++) {
+      if (this.#active.has(window)) continue;
+      if (found === undefined) found = [window];
+      else found.push(window);
+    }
+    return found ?? NONE;
+  }
+
   windowOffset(window: number): number {
     return window * this.windowSize;
   }
@@ -72,6 +88,21 @@ export class MemslotContainer {
     const size = this.windowLength(window);
     const slot = table.add({ gpa: gpa + offset, size, mapping: backing.mapping, offset, owner });
     this.#active.set(window, slot);
+  }
+
+  /**
+   * Makes windows memslots, and lets others have their turn between two of them: each takes a
+   * fraction of a millisecond, or some when the host is busy.
+   * @throws (rejects) as activate(): windows before the one that failed are active
+   */
+  async activateAll(windows: readonly number[]): Promise<void> {
+    let turn = performance.now();
+    for (const window of windows) {
+      this.activate(window);
+      if (performance.now() - turn < TURN_MS) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      turn = performance.now();
+    }
   }
 
   /** Takes the memslot of one window away. Idempotent. */

@@ -71,7 +71,7 @@ export class PluggedMemory extends BlockDiscards {
    * @throws (or rejects) with everything undone
    */
   plug(first: number, count: number): void | Promise<void> {
-    const { backing, prealloc } = this.#options;
+    const { backing, container, prealloc } = this.#options;
     this.#protection?.lift(first, count);
     try {
       const offset = first * this.granularity;
@@ -79,8 +79,12 @@ export class PluggedMemory extends BlockDiscards {
       const isClean = !this.#leftovers;
       const cleared = isClean ? backing.clear(offset, length) : backing.discard(offset, length);
       const secured = prealloc ? undefined : backing.secure(offset, length);
-      const ready = prealloc || cleared !== undefined || secured !== undefined;
-      if (ready) return this.#prepare(first, count, [cleared, secured]);
+      const later = prealloc || cleared !== undefined || secured !== undefined;
+      const windows = container.inactiveIn(offset, length);
+      // One takes less time than it would to come back for it.
+      if (later || windows.length > 1) {
+        return this.#prepare(first, count, { windows, work: [cleared, secured] });
+      }
       this.#expose(first, count);
     } catch (error) {
       if (this.#protection === undefined) throw error;
@@ -142,22 +146,40 @@ export class PluggedMemory extends BlockDiscards {
   async #prepare(
     first: number,
     count: number,
-    work: readonly (void | Promise<void>)[],
+    { windows, work }: { windows: readonly number[]; work: readonly (void | Promise<void>)[] },
   ): Promise<void> {
-    const { backing, id, prealloc } = this.#options;
-    const offset = first * this.granularity;
-    const length = count * this.granularity;
     try {
       await Promise.all(work.map((it) => Promise.resolve(it)));
-      if (prealloc) await backing.populate(offset, length);
+      if (this.#options.prealloc) await this.#populate(first, count);
+      await this.#options.container.activateAll(windows);
       this.#expose(first, count);
+    } catch (error) {
+      await this.#releaseEmptied(first, count);
+      await this.#takeBack(first, count);
+      throw error;
+    }
+  }
+
+  async #populate(first: number, count: number): Promise<void> {
+    const { backing, id } = this.#options;
+    try {
+      await backing.populate(first * this.granularity, count * this.granularity);
     } catch (error) {
       if (!this.#preallocWarned) {
         this.#preallocWarned = true;
         logger.warn({ id, error: String(error) }, 'cannot preallocate memory for the guest');
       }
-      await this.#takeBack(first, count);
       throw error;
+    }
+  }
+
+  /** The memslots of a plug that failed. */
+  async #releaseEmptied(first: number, count: number): Promise<void> {
+    const emptied = this.#emptiedWindows(first, count);
+    try {
+      if (emptied.length > 0) await this.#options.container.deactivateAll(emptied);
+    } catch {
+      this.#leftovers = true;
     }
   }
 
@@ -218,8 +240,9 @@ export class PluggedMemory extends BlockDiscards {
     const { container, dynamicMemslots } = this.#options;
     const runs: Run[] = [];
     this.map.forEachPlugged(0, this.map.blockCount, (first, count) => runs.push([first, count]));
-    for (const [first, count] of runs) this.map.unplug(first, count);
+    // Run by run, so that who leaves meanwhile can be told of those that are still there.
     for (const [run, length] of runs) {
+      this.map.unplug(run, length);
       this.listeners.discard(run * this.granularity, length * this.granularity);
     }
     const spans = this.#spans(runs);

@@ -45,7 +45,9 @@ function discards(): DiscardManager {
     isPopulated: (offset, length) => blocks(offset, length).every((it) => plugged.has(it)),
     replayPopulated: (offset, length, visit) => {
       for (const block of blocks(offset, length)) {
-        if (plugged.has(block)) visit(block * BLOCK, BLOCK);
+        if (!plugged.has(block)) continue;
+        const start = Math.max(offset, block * BLOCK);
+        visit(start, Math.min(offset + length, (block + 1) * BLOCK) - start);
       }
     },
     replayDiscarded: () => undefined,

@@ -83,13 +83,9 @@ interface Run {
 /** What holds memory in one span of a region, now. */
 function runsIn(region: MemoryRegion, from: number, end: number): readonly Run[] {
   if (region.discards === undefined) return [{ gpa: region.gpa + from, size: end - from }];
-  const { granularity } = region.discards;
   const runs: Run[] = [];
-  const first = Math.floor(from / granularity) * granularity;
-  const last = Math.min(region.size, Math.ceil(end / granularity) * granularity);
-  region.discards.replayPopulated(first, last - first, (offset, length) => {
-    const start = Math.max(offset, from);
-    runs.push({ gpa: region.gpa + start, size: Math.min(offset + length, end) - start });
+  region.discards.replayPopulated(from, end - from, (offset, length) => {
+    runs.push({ gpa: region.gpa + offset, size: length });
   });
   return runs;
 }
