@@ -62,3 +62,24 @@ describe('when the memslots of the machine are all in use', () => {
     expect(await rig.ask(PLUG, BASE + 77 * BLOCK, 1)).toBe(BUSY);
   });
 });
+
+describe('a plug that needs many memslots', () => {
+  it('lets others have their turn, and is answered when all are there', async () => {
+    const rig = started();
+    const setMemslot = rig.slots.setMemslot.bind(rig.slots);
+    rig.slots.setMemslot = (memslot) => {
+      const end = performance.now() + 0.2;
+      while (performance.now() < end);
+      setMemslot(memslot);
+    };
+    const seen = new Set<number>();
+    const turn = (): void => {
+      seen.add(rig.slots.slots.size);
+      if (rig.slots.slots.size < SLOTS) setImmediate(turn);
+    };
+    turn();
+    expect(await rig.ask(PLUG, BASE, SLOTS)).toBe(ACK);
+    expect(rig.slots.slots.size).toBe(SLOTS);
+    expect(seen.size).toBeGreaterThan(10);
+  });
+});
