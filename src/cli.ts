@@ -125,6 +125,16 @@ function refuseArguments(command: Command, taken = 0): void {
   throw new ConfigError('BAD_OPTION', `${command.name()} takes ${what}: ${surplus}`);
 }
 
+/** Who reads no more, as `head`, has seen enough: that is no failure of ours. */
+function acceptClosedPipes(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') return;
+    process.stderr.write(`tsvmm: standard output: ${messageOf(error)}\n`);
+    process.exitCode = EXIT_CODE.host;
+  });
+  process.stderr.on('error', () => undefined);
+}
+
 async function main(): Promise<void> {
   const program = new Command('tsvmm')
     .description('A virtual machine monitor for guests whose memory grows and shrinks.')
@@ -141,6 +151,7 @@ async function main(): Promise<void> {
   await program.parseAsync();
 }
 
+acceptClosedPipes();
 try {
   await main();
 } catch (error) {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { Child } from '../harness/child.ts';
 import { cpuTimeMs } from '../harness/host.ts';
 import { bootAgent, startTsvmm, startVm } from '../harness/test-vm.ts';
+import { CLI } from '../harness/tsvmm.ts';
 
 describe('tsvmm', () => {
   it('--version prints the version', async () => {
@@ -57,6 +59,15 @@ describe('logs', () => {
     }
     const lines = vm.process.stderr.transcript.split('\n').length;
     expect(lines).toBeLessThan(40);
+  });
+});
+
+describe('a reader that has seen enough', () => {
+  it.each([['run', '--help'], ['plan'], ['--version']])('ends no command: %s', async (...args) => {
+    const script = 'set -o pipefail; "$@" | true';
+    const child = new Child('bash', ['-c', script, 'bash', process.execPath, CLI, ...args]);
+    expect(await child.exited).toEqual({ code: 0, signal: null });
+    expect(child.stderr.transcript).toBe('');
   });
 });
 

@@ -79,6 +79,7 @@ describe('tsvmm ctl', () => {
     [['status', '--wait'], '--wait does not apply'],
     [['memory', 'resize', 'vm0', '1G', '--timeout', '5'], 'only with --wait'],
     [['memory', 'resize', 'vm0', '1G', '--wait', '--timeout', 'x'], 'must be seconds'],
+    [['memory', 'resize', 'vm0', 'much'], 'SIZE=much: not a size'],
   ])('refuses %j', async (words, why) => {
     const { qmp } = await boot();
     const { code, stderr } = await ctl(qmp, ...words);

@@ -2,7 +2,7 @@ import { connectVm, type RemoteVm } from '../api/client/remote-vm.ts';
 import type { MemoryDeviceState } from '../api/memory-device.ts';
 import { ResizeError, type ResizeFailure } from '../api/resize-error.ts';
 import { ConfigError, EXIT_CODE, messageOf } from '../errors.ts';
-import { formatSize } from '../units.ts';
+import { formatSize, parseSize } from '../units.ts';
 import { ProgressBar } from './progress-bar.ts';
 
 /** The options of `tsvmm ctl` as commander gives them. */
@@ -75,14 +75,16 @@ async function resizeMemory(
   options: CtlOptions,
 ): Promise<void> {
   const timeoutMs = parseTimeout(options);
+  // What is no size at all is not for the machine to refuse.
+  const bytes = parseSize(size, 'ctl memory resize: SIZE');
   const device = vm.memoryDevice(id);
   if (options.wait !== true) {
-    await device.request(size);
+    await device.request(bytes);
     return;
   }
   const bar = new ProgressBar(process.stderr);
   try {
-    for await (const state of device.resize(size, { timeoutMs })) bar.show(state);
+    for await (const state of device.resize(bytes, { timeoutMs })) bar.show(state);
   } finally {
     bar.end();
   }

@@ -168,6 +168,6 @@ describe('backends', () => {
 it('a device past what the guest can address is refused with the arithmetic', async () => {
   const promise = plan({ devices: ['size=1T'] }, { ...HOST, addressBits: 40 });
   await expect(promise).rejects.toThrow(
-    /^--virtio-mem id=vm0: 0x10000000000 bytes at 0x100000000 end at 0x10100000000/,
+    /^--virtio-mem id=vm0: 1 TiB at 0x100000000 ends at 0x10100000000/,
   );
 });

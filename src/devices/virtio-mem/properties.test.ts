@@ -85,7 +85,7 @@ describe('resolveProperties', () => {
   it("names both numbers when the region passes the guest's address width", () => {
     const limits = { addressLimit: 2 ** 40, nextAddress: 5 * GIB };
     expect(() => resolve({ size: TIB }, limits)).toThrow(
-      "0x10000000000 bytes at 0x140000000 end at 0x10140000000, past the guest's 40-bit limit 0x10000000000",
+      "1 TiB at 0x140000000 ends at 0x10140000000, past the guest's 40-bit limit 0x10000000000",
     );
   });
 });

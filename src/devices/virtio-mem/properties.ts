@@ -1,6 +1,6 @@
 import { ConfigError } from '../../errors.ts';
 import { log } from '../../log.ts';
-import { GPA_LIMIT, hex, isPowerOfTwo, MIB, PAGE_SIZE } from '../../units.ts';
+import { formatSize, GPA_LIMIT, hex, isPowerOfTwo, MIB, PAGE_SIZE } from '../../units.ts';
 
 /** What the user asked for; what is absent gets a default. Sizes and addresses in bytes. */
 export interface VirtioMemOptions {
@@ -114,8 +114,8 @@ function resolveAddress(
   const limit = Math.min(context.addressLimit, GPA_LIMIT);
   if (end > limit) {
     const bits = Math.log2(limit);
-    const what = `--virtio-mem id=${id}: ${hex(size)} bytes at ${hex(memaddr)} end at ${hex(end)}`;
-    const message = `${what}, past the guest's ${bits}-bit limit ${hex(limit)}; reduce size, or give memaddr or a host CPU with more address bits`;
+    const what = `--virtio-mem id=${id}: ${formatSize(size)} at ${hex(memaddr)} ends at ${hex(end)}`;
+    const message = `${what}, past the guest's ${bits}-bit limit ${hex(limit)}; reduce size, give a lower memaddr, or use a host CPU with more address bits`;
     throw new ConfigError('ADDRESS_WIDTH', message);
   }
   return memaddr;
