@@ -121,6 +121,19 @@ describe('tsvmm monitor at a terminal', () => {
     expect(await vm.agent.ok('info')).toContain('memory');
   });
 
+  it.each(['info status\r', 'info stat\t'])(
+    'leaves a monitor that does not answer to %j with Ctrl-C',
+    async (keys) => {
+      const { vm, terminal } = await open();
+      vm.process.kill('SIGSTOP');
+      terminal.write(keys);
+      await terminal.stdout.expect('info stat');
+      terminal.write('\x03');
+      expect(await ending(terminal)).toEqual({ code: 130, terminal: RESTORED });
+      vm.process.kill('SIGCONT');
+    },
+  );
+
   it('says that the machine has ended, by quit or otherwise', async () => {
     const asked = await open();
     asked.terminal.write('quit\r');

@@ -83,10 +83,13 @@ describe('what programs say for their users', () => {
     expect(await run('terminal-width 0')).toBe('Error: terminal-width 0: must be 1 to 1000\n');
   });
 
-  it('is not remembered', async () => {
+  it('is not remembered, as all else is, also what cannot be', async () => {
+    await run('qom-get "vm0');
+    await run('nonsense');
     await run('terminal-width 100');
     await run('terminal-complete "q"');
-    expect(await run('info history')).toBe("0: 'info history'\n");
+    await run('terminal-complete "q');
+    expect(await run('info history')).toBe(`0: 'qom-get "vm0'\n1: 'nonsense'\n2: 'info history'\n`);
   });
 });
 

@@ -8,7 +8,7 @@ import { complete, type Completion } from './completion.ts';
 import { HISTORY_LENGTH, type Conversation } from './conversation.ts';
 import { printable } from './text.ts';
 import { DEFAULT_FORMAT } from './value-format.ts';
-import { completeWords } from './words.ts';
+import { completeWords, splitWords } from './words.ts';
 
 /** Characters of a line that is remembered; longer ones are run and forgotten. */
 const HISTORY_LINE_LENGTH = 4096;
@@ -70,6 +70,7 @@ export class Session implements Conversation {
   async execute(line: string): Promise<string> {
     const text = line.trim();
     if (text === '') return '';
+    if (!this.#isForPrograms(text)) this.#remember(text);
     try {
       return await this.#run(text);
     } catch (error) {
@@ -85,7 +86,6 @@ export class Session implements Conversation {
   async #run(line: string): Promise<string> {
     const words = this.#splitFormat(completeWords(line).map((word) => word.text));
     const found = this.commands.find(words);
-    if (found?.command.isForPrograms !== true) this.#remember(line);
     if (found === undefined) {
       // A subcommand that does not exist is called by both its words.
       const [first = '', second = ''] = words;
@@ -104,6 +104,11 @@ export class Session implements Conversation {
     const name = first.slice(0, slash);
     const takesFormat = this.commands.find([name])?.command.parameters?.some(isFormat) === true;
     return takesFormat ? [name, first.slice(slash), ...others] : words;
+  }
+
+  #isForPrograms(line: string): boolean {
+    const words = splitWords(line).words.map((word) => word.text);
+    return this.commands.find(words)?.command.isForPrograms === true;
   }
 
   /** A line said again moves to the end. */
