@@ -55,8 +55,11 @@ describe('resolveProperties', () => {
     [{ size: 3 * MIB }, `size=${3 * MIB}: not a multiple of the block size`],
     [{ blockSize: 3 * MIB }, 'not a power of two'],
     [{ blockSize: MIB / 2 }, 'less than 1 MiB'],
-    [{ requestedSize: 9 * GIB }, "is more than the device's size"],
-    [{ requestedSize: MIB }, 'is not a multiple of the block size'],
+    [
+      { requestedSize: 9 * GIB },
+      "requested-size=9663676416 (9 GiB) is more than the device's size, 8589934592 (8 GiB)",
+    ],
+    [{ requestedSize: MIB }, '(1 MiB) is not a multiple of the block size, 2097152 (2 MiB)'],
     [{ node: 1 }, 'node=1: the machine has no NUMA nodes; see --numa'],
     [{ memaddr: 4 * GIB + MIB }, 'not a multiple of the block size'],
     [{ memslotSize: GIB }, 'only with dynamic-memslots=on'],

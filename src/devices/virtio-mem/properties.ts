@@ -131,18 +131,22 @@ function checkMemslotSize(options: VirtioMemOptions, blockSize: number): void {
   }
 }
 
+/** Bytes, for programs and for people: `8589934592 (8 GiB)`. */
+const both = (bytes: number): string => `${bytes} (${formatSize(bytes)})`;
+
 /** @throws ConfigError naming the value and what it must be */
 export function checkRequestedSize(
   properties: { readonly id: string; readonly size: number; readonly blockSize: number },
   bytes: number,
 ): void {
   const { id, size, blockSize } = properties;
+  const subject = `${id}: requested-size=${both(bytes)}`;
   if (bytes > size) {
-    const message = `${id}: requested-size=${bytes} is more than the device's size, ${size}`;
+    const message = `${subject} is more than the device's size, ${both(size)}`;
     throw new ConfigError('BAD_REQUESTED_SIZE', message);
   }
   if (bytes % blockSize !== 0) {
-    const message = `${id}: requested-size=${bytes} is not a multiple of the block size, ${blockSize}`;
+    const message = `${subject} is not a multiple of the block size, ${both(blockSize)}`;
     throw new ConfigError('BAD_REQUESTED_SIZE', message);
   }
 }
