@@ -55,13 +55,18 @@ function deviceArguments({ size, requested, dynamic }: Device, knowsDynamic: boo
   ];
 }
 
+/** No more than it needs: the more room there is beside a device, the larger are its memslots. */
+function roomFor({ size }: Device): string {
+  return size === '16T' ? '32T' : '2T';
+}
+
 /** Its best machine for the purpose: no device that the guest does not use, the fastest firmware. */
 function machineArguments(machine: Machine, kernel: string, knowsDynamic: boolean) {
   const { device, monitor } = machine;
   return [
     ...['-machine', 'q35,usb=off,sata=off,smbus=off,vmport=off', '-accel', 'kvm'],
     ...['-cpu', 'qemu64,phys-bits=48', '-smp', '1', '-nodefaults', '-display', 'none'],
-    ...['-m', device === undefined ? '128M' : '128M,maxmem=32T', '-kernel', kernel],
+    ...['-m', device === undefined ? '128M' : `128M,maxmem=${roomFor(device)}`, '-kernel', kernel],
     ...(device === undefined ? [] : deviceArguments(device, knowsDynamic)),
     ...['-serial', 'stdio'],
     ...['-monitor', monitor === undefined ? 'none' : `unix:${monitor},server=on,wait=off`],

@@ -116,7 +116,8 @@ async function touchAroundRemoval(vm: AgentVm): Promise<Values> {
 }
 
 async function runRemoval(vmm: Vmm): Promise<Values> {
-  const device = { size: '64G', requested: '40G', dynamic: true };
+  // Both with huge pages, as one of them has them anyway.
+  const device = { size: '64G', requested: '40G', dynamic: true, hugePages: true };
   return await AgentVm.run(vmm, device, touchAroundRemoval);
 }
 
