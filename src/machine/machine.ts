@@ -21,6 +21,7 @@ import { reportMemoryDevices } from './memory-device-events.ts';
 import { devicePath } from './memory-objects.ts';
 import type { Platform } from './platform.ts';
 import { SerialTasks } from './serial-tasks.ts';
+import { StarvationWatch } from './starvation.ts';
 import { actOnViolation } from './violations/act.ts';
 import type { UnpluggedGuard } from './violations/unplugged-guard.ts';
 import type { Violation } from './violations/violation.ts';
@@ -48,6 +49,7 @@ export class Machine {
   readonly events = new MachineEvents();
   readonly #lifecycle = new Lifecycle();
   readonly #tasks = new SerialTasks();
+  readonly #starvation: StarvationWatch;
   readonly #acpi: AcpiTables;
   readonly #stopReports: () => void;
   #end: (end: MachineEnd) => void = () => undefined;
@@ -106,6 +108,14 @@ export class Machine {
     const lost = backends.lost();
     if (lost !== undefined) throw lost;
     backends.onLost((error) => this.#finish({ kind: 'failed', error }));
+    this.#starvation = new StarvationWatch({
+      backends: backends.unsecured,
+      memory: shell.memory,
+      vcpus: shell.vcpus.all,
+      isRunning: () => this.isRunning,
+      whileParked: (work) => this.whileParked(work),
+      onStarved: (error) => this.#finish({ kind: 'failed', error }),
+    });
     this.#stopReports = reportMemoryDevices(this.memoryDevices, this);
   }
 
@@ -189,6 +199,7 @@ export class Machine {
 
   async #close(): Promise<void> {
     this.#finish({ kind: 'quit' });
+    this.#starvation.close();
     await this.#tasks.idle();
     this.platform.close();
     await Promise.all(this.memoryDevices.map(({ device }) => device.idle()));

@@ -134,12 +134,17 @@ export class MemoryBackends {
       const backing = openBacking(spec);
       const byMap = isReservedByMap(spec, backing);
       const reserved = byMap || (spec.reserve ?? isReservedFile(spec));
-      this.#add({ id: spec.id, spec, backing, reserved, user: undefined });
+      const added = this.#add({ id: spec.id, spec, backing, reserved, user: undefined });
       if (spec.sparse) backing.startEmpty();
       if (reserved && !byMap) await backing.secure(0, backing.size);
-      if (!reserved && !spec.prealloc && config.memdev === spec.id) warnOfHoles(spec, backing);
+      if (canStarve(added) && isBootMemory(config, spec.id)) warnOfHoles(spec);
       if (spec.prealloc) await backing.populate(0, backing.size);
     }
+  }
+
+  /** Boot memory that the host has not set aside and may run out of, while others do not. */
+  get unsecured(): readonly MemoryBackend[] {
+    return this.#backends.filter((it) => it.user !== undefined && canStarve(it));
   }
 
   #add(backend: MemoryBackend): MemoryBackend {
@@ -149,15 +154,20 @@ export class MemoryBackends {
   }
 }
 
-/**
- * A guest that touches memory which the host cannot give hangs where KVM takes page faults
- * asynchronously: the vCPU tries for ever, and KVM_RUN does not return.
- */
-function warnOfHoles(spec: BackingSpec, backing: Backing): void {
-  if (spec.type === 'ram' || (spec.type === 'memfd' && backing.pageSize === PAGE_SIZE)) return;
-  if (!backing.populateCanFail) return;
-  const message = 'boot memory is not set aside: if the host runs out of it, the guest may hang';
-  log('memory').warn({ id: spec.id, reserve: spec.reserve }, message);
+/** Whether the guest can touch what the host does not have, although the host has other memory. */
+function canStarve({ spec, backing, reserved }: MemoryBackend): boolean {
+  if (spec.sparse || spec.prealloc || reserved || !backing.populateCanFail) return false;
+  return spec.type === 'file' || (spec.type === 'memfd' && backing.pageSize > PAGE_SIZE);
+}
+
+/** Starvation is found out while the machine runs (starvation.ts), and is its end. */
+function warnOfHoles({ id, reserve }: BackingSpec): void {
+  const message = 'boot memory is not set aside: if the host runs out of it, the machine ends';
+  log('memory').warn({ id, reserve }, message);
+}
+
+function isBootMemory({ memdev, numa }: MachineConfig, id: string): boolean {
+  return memdev === id || (numa?.nodes.some((node) => node.memdev === id) ?? false);
 }
 
 /** Boot memory on a file must not meet a full file system half-way; other kinds run out as a host does. */

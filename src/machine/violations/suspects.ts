@@ -26,6 +26,11 @@ export function* suspects(
     yield { gpa: Number(gpa), access: 'unknown' };
     return;
   }
+  yield* inUse(vcpu, memory);
+}
+
+/** What the instruction at hand of a vCPU that does not run uses, likeliest first. */
+export function* inUse(vcpu: Vcpu, memory: GuestMemoryAccess): Generator<Suspect> {
   const registers = vcpu.registers();
   const special = vcpu.specialRegisters();
   const resolve = (linear: bigint): number | undefined => {
