@@ -40,6 +40,8 @@ interface Field {
 }
 
 function show(value: unknown): string {
+  // JSON has no infinity.
+  if (typeof value === 'number') return String(value);
   const text = JSON.stringify(value) as string | undefined;
   return text === undefined ? 'nothing' : text.slice(0, SHOWN_LENGTH);
 }
@@ -177,8 +179,14 @@ export class ConfigReader {
     return this.#document.createNode(null);
   }
 
+  /** A value that an option may have, or something that none may. */
   #valueOf(node: Node): unknown {
-    return node.toJS(this.#document);
+    if (isScalar(node)) return node.value;
+    if (!isSeq(node)) return {};
+    return node.items.map((item) => {
+      const found = this.#resolve(item);
+      return isScalar(found) ? found.value : {};
+    });
   }
 
   #show(node: Node): string {
