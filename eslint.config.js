@@ -18,7 +18,7 @@ const LAYERS = {
   terminal: [],
   monitor: ['machine', 'terminal'],
   qmp: ['machine', 'monitor', 'terminal'],
-  api: ['devices', 'machine', 'qmp'],
+  api: ['devices', 'machine', 'monitor', 'qmp', 'terminal'],
 };
 const FOLDERS = [...Object.keys(LAYERS).filter((name) => !name.includes('/')), 'cli'];
 

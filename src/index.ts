@@ -5,6 +5,8 @@ export { createVm, Vm, type VmEnd } from './api/vm.ts';
 export { connectVm, type RemoteVm } from './api/client/remote-vm.ts';
 export type {
   MemoryBackendSpec,
+  NumaDistanceSpec,
+  NumaNodeSpec,
   Size,
   VirtioMemSpec,
   VmOptions,

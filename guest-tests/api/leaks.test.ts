@@ -1,6 +1,7 @@
 import { createVm } from 'tsvmm';
 import { describe, expect, it } from 'vitest';
 import { openFiles } from '../harness/host.ts';
+import { tempDir } from '../harness/test-vm.ts';
 import { agentOptions, startFollower } from './agent-vm.ts';
 
 /** What a process holds that a machine might have left there. */
@@ -23,7 +24,12 @@ async function settledHoldings(): Promise<object> {
 
 /** A whole life of a machine. */
 async function live(): Promise<void> {
-  const { vm, agent } = await startFollower({ cpus: 2 });
+  const folder = tempDir();
+  const { vm, agent } = await startFollower({
+    cpus: 2,
+    qmp: ['tcp:0', `unix:${folder.file('qmp')}`],
+    monitor: `unix:${folder.file('monitor')}`,
+  });
   const events = vm.events();
   await vm.memoryDevice('vm0').resize('1G');
   await agent.ok('info');
@@ -45,7 +51,7 @@ describe('a machine that is closed', () => {
     await createVm(agentOptions({ kernel: '/nowhere' })).catch(() => undefined);
     const before = await settledHoldings();
     for (let round = 0; round < 5; round++) {
-      const refused = createVm(agentOptions({ kernel: '/nowhere' }));
+      const refused = createVm(agentOptions({ kernel: '/nowhere', qmp: 'tcp:0' }));
       await expect(refused).rejects.toMatchObject({ name: 'ConfigError' });
     }
     // Some handles are closed by the next turn of the event loop.

@@ -66,6 +66,8 @@ export class EventStream implements AsyncIterableIterator<VmEvent, undefined> {
   }
 
   #push(event: VmEvent): void {
+    // The hub is left a moment later than the stream is over.
+    if (this.#done) return;
     const reader = this.#readers.shift();
     if (reader !== undefined) {
       reader.resolve({ done: false, value: event });

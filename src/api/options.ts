@@ -1,4 +1,3 @@
-import { ConfigError } from '../errors.ts';
 import {
   checkBackendUsers,
   memoryOf,
@@ -9,6 +8,7 @@ import {
 import type { NumaContext } from '../machine/config/numa-option.ts';
 import { parseViolationAction } from '../machine/config/violation-option.ts';
 import { parseVirtioMemOptions } from '../machine/config/virtio-mem-option.ts';
+import { checkOptions } from './check-options.ts';
 import { optionText } from './option-text.ts';
 
 /** Bytes, or text as on the command line: `'4G'`. */
@@ -57,6 +57,25 @@ export interface MemoryBackendSpec {
   readonly hostNodes?: readonly number[] | undefined;
 }
 
+/** A NUMA node; they are counted from 0 in the order they come. */
+export interface NumaNodeSpec {
+  readonly type: 'node';
+  /** Numbers of its vCPUs, or a range as `'0-3'`. Default: all are dealt out evenly. */
+  readonly cpus?: readonly number[] | number | string | undefined;
+  /** Its boot memory. Default: all of it is split evenly. */
+  readonly memory?: Size | undefined;
+  /** Id of one of `memoryBackends`. */
+  readonly memdev?: string | undefined;
+}
+
+/** How far two NUMA nodes are from each other: 11 to 255; 20 when nothing is said. */
+export interface NumaDistanceSpec {
+  readonly type: 'dist';
+  readonly src: number;
+  readonly dst: number;
+  readonly val: number;
+}
+
 /** What a machine is made of: the options of `tsvmm run`, with its defaults and its checks. */
 export interface VmOptions {
   /** Path of a bzImage, or of an ELF file with a PVH entry. */
@@ -72,8 +91,8 @@ export interface VmOptions {
     | undefined;
   /** Default: 1. */
   readonly cpus?: number | string | undefined;
-  /** NUMA nodes and distances, each as text as on the command line. */
-  readonly numa?: readonly string[] | undefined;
+  /** NUMA nodes and distances, each as keys, or as text as on the command line. */
+  readonly numa?: readonly (NumaNodeSpec | NumaDistanceSpec | string)[] | undefined;
   /** Each as keys, or as text as on the command line. */
   readonly virtioMem?: readonly (VirtioMemSpec | string)[] | undefined;
   /** Each as keys, or as text as on the command line. */
@@ -84,33 +103,16 @@ export interface VmOptions {
   readonly reboot?: boolean | undefined;
   /** What follows when the guest touches protected memory. Default: stop. */
   readonly onViolation?: 'stop' | 'reset' | 'kill' | undefined;
-}
-
-/** Every name there is: the compiler refuses one that is missing here. */
-const NAMES: Readonly<Record<keyof VmOptions, true>> = {
-  kernel: true,
-  initrd: true,
-  append: true,
-  memory: true,
-  cpus: true,
-  numa: true,
-  virtioMem: true,
-  memoryBackends: true,
-  serial: true,
-  reboot: true,
-  onViolation: true,
-};
-
-/** A misspelt option would otherwise be as good as none. */
-function checkNames(options: VmOptions): void {
-  for (const name of Object.keys(options)) {
-    if (Object.hasOwn(NAMES, name)) continue;
-    const known = Object.keys(NAMES).join(', ');
-    throw new ConfigError('BAD_OPTION', `unknown option ${name}; the options are ${known}`);
-  }
-  // Callers in JavaScript have no compiler to tell them.
-  if (typeof options.kernel === 'string' && options.kernel !== '') return;
-  throw new ConfigError('BAD_OPTION', 'the option kernel is missing: the path of what to boot');
+  /** What monitors call the machine. Default: `tsvmm`. */
+  readonly name?: string | undefined;
+  /** The same, for programs. Default: all zeros. */
+  readonly uuid?: string | undefined;
+  /** Where programs come in: `unix:PATH`, `tcp:ADDR:PORT`, `tcp:PORT`. Default: nowhere. */
+  readonly qmp?: string | readonly string[] | undefined;
+  /** Least time between two events of QMP of a kind about one memory device. Default: 1000. */
+  readonly qmpEventIntervalMs?: number | undefined;
+  /** Where people come in: `unix:PATH`. Default: nowhere. */
+  readonly monitor?: string | undefined;
 }
 
 function memoryText(memory: Exclude<VmOptions['memory'], undefined>): string {
@@ -125,6 +127,13 @@ function backendText(spec: MemoryBackendSpec | string): string {
   if (typeof spec === 'string') return spec;
   const { type, ...keys } = spec;
   return `${type},${optionText(`--memory-backend ${type}`, keys)}`;
+}
+
+function numaText(spec: NumaNodeSpec | NumaDistanceSpec | string): string {
+  if (typeof spec === 'string') return spec;
+  const { type, ...keys } = spec;
+  const text = optionText(`--numa ${type}`, keys);
+  return text === '' ? type : `${type},${text}`;
 }
 
 async function parseBackends(
@@ -146,12 +155,12 @@ async function parseNuma(
 
 /** Checks options and fills in defaults. @throws (rejects with) ConfigError naming what is wrong */
 export async function machineConfig(options: VmOptions): Promise<MachineConfig> {
-  checkNames(options);
+  checkOptions(options);
   const backends = await parseBackends(options.memoryBackends ?? []);
   const memory =
     options.memory === undefined ? undefined : parseMemory(memoryText(options.memory), backends);
   const cpus = parseCpuCount(String(options.cpus ?? 1));
-  const numa = await parseNuma(options.numa ?? [], { cpus, memory, backends });
+  const numa = await parseNuma((options.numa ?? []).map(numaText), { cpus, memory, backends });
   const config: MachineConfig = {
     kernel: options.kernel,
     initrd: options.initrd,

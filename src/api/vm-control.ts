@@ -18,6 +18,8 @@ export interface VmControl extends AsyncDisposable {
   memoryDevice(id: string): MemoryDevice;
   /** What happens from now on, up to the machine's end. */
   events(options?: EventsOptions): AsyncIterableIterator<VmEvent, undefined>;
+  /** Runs a command of the human monitor. @returns its output, lines that end in `\n` */
+  monitor(line: string): Promise<string>;
   /** Lets go of the machine, and gives back what it took here; idempotent. */
   close(): Promise<void>;
 }

@@ -1,7 +1,10 @@
 import type { Duplex } from 'node:stream';
 import { HostError } from '../errors.ts';
+import { parseIdentity } from '../machine/config/identity-option.ts';
+import { ControlView } from '../machine/control-view.ts';
 import { Machine, type MachineEnd } from '../machine/machine.ts';
 import type { MemoryDevice as DeviceParts } from '../machine/memory-devices.ts';
+import { humanMonitor } from '../qmp/human-monitor.ts';
 import { EventHub, type VmEvent } from './event-hub.ts';
 import { EventStream, type EventsOptions } from './event-stream.ts';
 import {
@@ -13,6 +16,7 @@ import {
 import { machineConfig, type VmOptions } from './options.ts';
 import { noDevice } from './no-device.ts';
 import { SerialStream } from './serial-stream.ts';
+import { Servers } from './servers.ts';
 import type { VmControl } from './vm-control.ts';
 
 /** How a machine came to its end. */
@@ -26,8 +30,26 @@ export type VmEnd = Exclude<MachineEnd, { readonly kind: 'signal' }>;
  */
 export async function createVm(options: VmOptions): Promise<Vm> {
   const config = await machineConfig(options);
+  const identity = parseIdentity(options.name, options.uuid);
   const serial = new SerialStream();
-  return new Vm(await Machine.create(config, serial.backend), serial);
+  const servers = await Servers.open(options);
+  try {
+    const machine = await Machine.create(config, serial.backend);
+    const control = new ControlView(machine, identity);
+    servers.serve(control, machine.events);
+    return new Vm({ machine, control, serial, servers });
+  } catch (error) {
+    await servers.close();
+    throw error;
+  }
+}
+
+/** What a machine in this process consists of. */
+interface VmParts {
+  readonly machine: Machine;
+  readonly control: ControlView;
+  readonly serial: SerialStream;
+  readonly servers: Servers;
 }
 
 /** A machine in this process. Everything that it took is given back when it ends or is closed. */
@@ -37,28 +59,42 @@ export class Vm implements VmControl {
   /** Resolves when the machine has ended and everything is given back. */
   readonly ended: Promise<VmEnd>;
   readonly #machine: Machine;
+  readonly #control: ControlView;
   readonly #host: LocalHost;
 
   /** @internal Use `createVm`. */
-  constructor(machine: Machine, serial: SerialStream) {
+  constructor(parts: VmParts) {
+    const { machine, control, serial } = parts;
     this.#machine = machine;
+    this.#control = control;
     this.#host = new LocalHost(machine);
     this.serial = serial;
-    this.ended = this.#end(serial);
+    this.ended = this.#end(parts);
     // Somebody may wait for close() alone, which tells of it too.
     this.ended.catch(() => undefined);
   }
 
-  async #end(serial: SerialStream): Promise<VmEnd> {
-    const end = await this.#machine.ended;
+  async #end({ machine, serial, servers }: VmParts): Promise<VmEnd> {
+    const end = await machine.ended;
     try {
-      await this.#machine.close();
+      await servers.close();
+      await machine.close();
     } finally {
       serial.finish();
       this.#host.hub.end();
     }
     // There is nobody to pass on a signal.
     return end.kind === 'signal' ? { kind: 'quit' } : end;
+  }
+
+  /** What monitors call it. */
+  get name(): string {
+    return this.#control.name;
+  }
+
+  /** In lower case; all zeros when it was given none. */
+  get uuid(): string {
+    return this.#control.uuid;
   }
 
   /** Lets the guest run for the first time. @throws (rejects with) HostError when it did already */
@@ -105,6 +141,10 @@ export class Vm implements VmControl {
 
   events(options: EventsOptions = {}): AsyncIterableIterator<VmEvent, undefined> {
     return new EventStream(this.#host.hub, options);
+  }
+
+  monitor(line: string): Promise<string> {
+    return humanMonitor(this.#control, line, 0);
   }
 
   /** Ends the machine, whatever the guest does. Idempotent. */

@@ -7,6 +7,7 @@ import { parseIdentity } from '../machine/config/identity-option.ts';
 import { ControlView } from '../machine/control-view.ts';
 import { Machine, type MachineEnd } from '../machine/machine.ts';
 import { Monitor } from '../monitor/monitor.ts';
+import type { QmpEnds } from '../qmp/ends.ts';
 import { openSerialBackend, type SerialBackend } from '../terminal/serial-backend.ts';
 import type { Stdio } from '../terminal/stdio.ts';
 import {
@@ -17,7 +18,6 @@ import {
 } from '../terminal/target.ts';
 import { UnixListener } from '../terminal/unix-listener.ts';
 import { vmOptions, type MachineOptions } from './machine-options.ts';
-import type { QmpEnds } from './qmp.ts';
 
 /** The options of `tsvmm run` as commander gives them. */
 export interface RunOptions extends MachineOptions {
@@ -135,7 +135,7 @@ function exitCodeFor(end: MachineEnd): number {
 /** What serves programs is loaded only where they are let in. */
 async function openQmp(options: RunOptions, cleanup: Cleanup): Promise<QmpEnds | undefined> {
   if (options.qmp.length === 0) return undefined;
-  const { QmpEnds } = await import('./qmp.ts');
+  const { QmpEnds } = await import('../qmp/ends.ts');
   const ends = await QmpEnds.open(options.qmp, options.qmpEventInterval);
   cleanup.add(() => ends.close());
   return ends;

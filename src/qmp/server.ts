@@ -6,6 +6,7 @@ import { socketEndpoint } from '../terminal/socket-endpoint.ts';
 import { QmpClient } from './client.ts';
 import { EventSource, type TimedEvent } from './event-source.ts';
 import type { QmpContext } from './handlers/handler.ts';
+import { humanMonitor } from './human-monitor.ts';
 import { message, QmpSession } from './session.ts';
 
 /** Clients at the same time, over all sockets. */
@@ -83,15 +84,4 @@ export class QmpServer {
     await new Promise((resolve) => setImmediate(resolve));
     await Promise.all(Array.from(this.#endpoints, (endpoint) => endpoint.close()));
   }
-}
-
-/** The monitor's commands are loaded with the first use: most clients need none. */
-async function humanMonitor(control: MachineControl, line: string, cpu: number): Promise<string> {
-  const [{ CommandTable }, { Session }] = await Promise.all([
-    import('../monitor/command-table.ts'),
-    import('../monitor/session.ts'),
-  ]);
-  const session = new Session(control, new CommandTable());
-  session.settings.cpu = cpu;
-  return await session.execute(line);
 }

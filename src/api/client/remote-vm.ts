@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, type JsonValue } from '../../qmp/json/value.ts';
+import type { JsonObject, JsonValue } from '../../qmp/json/value.ts';
 import { EventHub, type VmEvent } from '../event-hub.ts';
 import { EventStream, type EventsOptions } from '../event-stream.ts';
 import {
@@ -124,11 +124,11 @@ class RemoteHost implements MemoryHost {
   async states(): Promise<readonly MemoryDeviceState[]> {
     if (this.#ended()) return this.#known;
     const devices = listOf(await this.#ask('query-memory-devices'), 'list of memory devices');
-    const states: MemoryDeviceState[] = [];
-    for (const device of devices) {
-      const data = isJsonObject(device) ? device['data'] : undefined;
-      states.push(await this.#stateOf(objectOf(data, 'memory device')));
-    }
+    const more = listOf(await this.#ask('x-tsvmm-query-memory-devices'), 'list of memory devices');
+    const states = devices.map((device, index) => {
+      const data = objectOf(device, 'memory device')['data'];
+      return stateOf(objectOf(data, 'memory device'), objectOf(more[index], 'memory device'));
+    });
     this.#known = states;
     return states;
   }
@@ -149,27 +149,26 @@ class RemoteHost implements MemoryHost {
     await this.connection.execute('qom-set', args);
   }
 
-  #ask(command: 'query-status' | 'query-memory-devices'): Promise<JsonValue | undefined> {
+  #ask(
+    command: 'query-status' | 'query-memory-devices' | 'x-tsvmm-query-memory-devices',
+  ): Promise<JsonValue | undefined> {
     return this.connection.execute(command, {});
   }
+}
 
-  async #stateOf(data: JsonObject): Promise<MemoryDeviceState> {
-    const id = textOf(data, 'id');
-    const get = async (property: string): Promise<string> => {
-      const value = await this.connection.execute('qom-get', { path: id, property });
-      return typeof value === 'string' ? value : '';
-    };
-    const convergence = await get('convergence');
-    return {
-      id,
-      requestedSize: numberOf(data, 'requested-size'),
-      size: numberOf(data, 'size'),
-      maxSize: numberOf(data, 'max-size'),
-      blockSize: numberOf(data, 'block-size'),
-      memaddr: numberOf(data, 'memaddr'),
-      node: numberOf(data, 'node'),
-      convergence: isConvergenceKind(convergence) ? convergence : 'under-way',
-      cause: await get('convergence-cause'),
-    };
-  }
+/** @param details of the same device */
+function stateOf(data: JsonObject, details: JsonObject): MemoryDeviceState {
+  const convergence = objectOf(details['convergence'], 'convergence');
+  const reason = textOf(convergence, 'reason');
+  return {
+    id: textOf(data, 'id'),
+    requestedSize: numberOf(data, 'requested-size'),
+    size: numberOf(data, 'size'),
+    maxSize: numberOf(data, 'max-size'),
+    blockSize: numberOf(data, 'block-size'),
+    memaddr: numberOf(data, 'memaddr'),
+    node: numberOf(data, 'node'),
+    convergence: isConvergenceKind(reason) ? reason : 'under-way',
+    cause: textOf(convergence, 'cause'),
+  };
 }

@@ -83,7 +83,7 @@ export const RUN_OPTIONS: readonly RunOption[] = [
     argument: '<ms>',
     scalar: 'count',
     default: '1000',
-    help: 'least time between two events about the size of a memory device',
+    help: 'least time between two events of a kind about one memory device',
   },
   { name: 'no-reboot', scalar: 'flag', help: 'exit when the guest reboots' },
   {

@@ -1,8 +1,8 @@
 import type { MachineControl } from '../machine/control.ts';
 import type { MachineEvents } from '../machine/events.ts';
-import { openListener } from '../qmp/open.ts';
-import { QmpServer, type Listener } from '../qmp/server.ts';
-import { parseEventInterval, parseQmpTarget } from '../qmp/target.ts';
+import { openListener } from './open.ts';
+import { QmpServer, type Listener } from './server.ts';
+import { parseEventInterval, parseQmpTarget } from './target.ts';
 
 /** Sockets for programs, open but not yet served: the machine they are about comes later. */
 export class QmpEnds {

@@ -1,0 +1,119 @@
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { MachineEvents } from '../../machine/events.ts';
+import { FakeMachine } from '../../monitor/testing/fake-machine.ts';
+import { QmpServer } from '../../qmp/server.ts';
+import { temporaryFolder } from '../../terminal/testing/temporary-folder.ts';
+import { UnixListener } from '../../terminal/unix-listener.ts';
+import { GIB, MIB } from '../../units.ts';
+import { connectVm, type RemoteVm } from './remote-vm.ts';
+
+let machine: FakeMachine;
+let events: MachineEvents;
+let server: QmpServer;
+let path: string;
+let vm: RemoteVm;
+
+beforeEach(async () => {
+  machine = new FakeMachine();
+  events = new MachineEvents();
+  server = new QmpServer({ control: machine, events, deviceIntervalMs: 0 });
+  path = join(temporaryFolder(), 'qmp');
+  server.serve(await UnixListener.open(path, '--qmp'));
+  vm = await connectVm(path);
+});
+afterEach(async () => {
+  await vm.close();
+  await server.close();
+});
+
+/** What answers at a socket, whoever calls. */
+async function impostor(answer: string): Promise<string> {
+  const where = join(temporaryFolder(), 'socket');
+  const listener = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.write(answer);
+  });
+  await new Promise<void>((resolve) => listener.listen(where, resolve));
+  onTestFinished(() => void listener.close());
+  return where;
+}
+
+describe('a machine in another process', () => {
+  it('is driven', async () => {
+    await vm.stop();
+    expect(await vm.status()).toBe('paused');
+    await vm.cont();
+    expect(await vm.status()).toBe('running');
+    await vm.reset();
+    await vm.powerDown();
+    await vm.quit();
+    expect(machine.calls).toEqual(['stop', 'cont', 'reset', 'powerDown', 'quit']);
+  });
+
+  it('tells of its memory devices', async () => {
+    expect(await vm.memoryDevices()).toMatchObject([
+      { id: 'vm0', size: 0, requestedSize: 0, maxSize: 8 * GIB, blockSize: 2 * MIB },
+      { id: 'vm1', size: GIB, node: 1, memaddr: 0x3_4000_0000 },
+    ]);
+    expect(await vm.memoryDevice('vm1').state()).toMatchObject({
+      ...{ id: 'vm1', convergence: 'busy', cause: 'answered BUSY: no memory' },
+    });
+    await expect(vm.memoryDevice('vm7').state()).rejects.toMatchObject({ code: 'NO_DEVICE' });
+  });
+
+  it('resizes them', async () => {
+    expect(await vm.memoryDevice('vm0').resize('2G')).toMatchObject({ size: 2 * GIB });
+    await expect(vm.memoryDevice('vm0').resize('3M')).rejects.toMatchObject({ code: 'REFUSED' });
+    await expect(vm.memoryDevice('vm7').request('2G')).rejects.toMatchObject({ code: 'REFUSED' });
+  });
+
+  it('runs lines of the human monitor', async () => {
+    expect(await vm.monitor('info status')).toBe('VM status: running\n');
+  });
+
+  it('tells what happens, up to its end', async () => {
+    const seen: string[] = [];
+    const following = (async () => {
+      for await (const { type } of vm.events()) seen.push(type);
+    })();
+    await vm.status();
+    events.emit({ type: 'stop' });
+    events.emit({ type: 'shutdown', guest: false, cause: 'quit' });
+    await following;
+    expect(seen).toEqual(['stop', 'shutdown']);
+    expect(await vm.status()).toBe('ended');
+    expect(await vm.memoryDevices()).toEqual([]);
+  });
+
+  it('is lost with the connection, and closed without an error', async () => {
+    const next = vm.events().next();
+    const status = vm.status();
+    await status;
+    await server.close();
+    await expect(next).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
+    await expect(vm.status()).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
+    await vm.close();
+    await vm.close();
+  });
+});
+
+describe('connectVm', () => {
+  it('says that nobody is there', async () => {
+    await expect(connectVm('/nowhere/qmp')).rejects.toMatchObject({ code: 'CANNOT_CONNECT' });
+    await expect(connectVm('tcp:nowhere')).rejects.toMatchObject({ name: 'ConfigError' });
+  });
+
+  it.each([
+    ['SSH-2.0-OpenSSH\r\n', 'does not speak QMP'],
+    ['[]\r\n', 'does not speak QMP'],
+    ['{"error": {"desc": "too many"}}\r\n', 'too many'],
+    [`{"QMP": "${'x'.repeat(17 * MIB)}"}`, 'does not speak QMP'],
+    ['{"QMP": {}}\r\n{"event": "MEMORY_DEVICE_SIZE_CHANGE", "data": {}}\r\n', 'no id'],
+  ])('says what is wrong with what answers: %.40s', async (answer, why) => {
+    const refused = connectVm(await impostor(answer));
+    await expect(refused).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
+    await expect(refused).rejects.toThrow(why);
+  });
+});

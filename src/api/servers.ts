@@ -1,0 +1,69 @@
+import { ConfigError } from '../errors.ts';
+import type { MachineControl } from '../machine/control.ts';
+import type { MachineEvents } from '../machine/events.ts';
+import type { VmOptions } from './options.ts';
+
+/** Something that others come in by: open before the machine is there, and served once it is. */
+interface Entrance {
+  serve(control: MachineControl, events: MachineEvents): void;
+  close(): Promise<void>;
+}
+
+async function openQmp(wheres: readonly string[], intervalMs: number): Promise<Entrance> {
+  const { QmpEnds } = await import('../qmp/ends.ts');
+  return await QmpEnds.open(wheres, String(intervalMs));
+}
+
+async function openMonitor(where: string): Promise<Entrance> {
+  const [{ parseMonitorTarget }, { UnixListener }, { Monitor }] = await Promise.all([
+    import('../terminal/target.ts'),
+    import('../terminal/unix-listener.ts'),
+    import('../monitor/monitor.ts'),
+  ]);
+  const target = parseMonitorTarget(where);
+  if (target.kind !== 'unix') {
+    throw new ConfigError('BAD_OPTION', `--monitor=${where}: a program can only give unix:PATH`);
+  }
+  const listener = await UnixListener.open(target.path, '--monitor');
+  let close = (): Promise<void> => {
+    listener.close();
+    return Promise.resolve();
+  };
+  return {
+    serve: (control) => {
+      const monitor = new Monitor(control);
+      monitor.serveSocket(listener);
+      close = () => monitor.close();
+    },
+    close: () => close(),
+  };
+}
+
+/** Sockets of a machine for people and programs. */
+export class Servers {
+  readonly #entrances: Entrance[] = [];
+
+  /** Opens what the options name. @throws (rejects with) ConfigError; nothing is left then */
+  static async open(options: VmOptions): Promise<Servers> {
+    const { qmp = [], qmpEventIntervalMs = 1000, monitor } = options;
+    const wheres = typeof qmp === 'string' ? [qmp] : qmp;
+    const servers = new Servers();
+    try {
+      if (wheres.length > 0) servers.#entrances.push(await openQmp(wheres, qmpEventIntervalMs));
+      if (monitor !== undefined) servers.#entrances.push(await openMonitor(monitor));
+    } catch (error) {
+      await servers.close();
+      throw error;
+    }
+    return servers;
+  }
+
+  serve(control: MachineControl, events: MachineEvents): void {
+    for (const entrance of this.#entrances) entrance.serve(control, events);
+  }
+
+  /** Takes no more clients, sends them what waits (briefly), and lets them go. */
+  async close(): Promise<void> {
+    await Promise.all(this.#entrances.splice(0).map((entrance) => entrance.close()));
+  }
+}
