@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Exit } from '../harness/child.ts';
 import type { Monitor } from '../harness/monitor.ts';
@@ -9,22 +10,36 @@ import { Console, LINUX_LIMIT_MS } from './console.ts';
 export interface LinuxOptions extends Omit<VmOptions, 'guest' | 'kernel' | 'initrd'> {
   /** `vmlinux` enters by PVH, `vmlinuz` by the 64-bit boot protocol. */
   readonly kernel?: 'vmlinux' | 'vmlinuz';
+  /** Which of Debian's kernels: that of the installed suite, or the newest of all suites. */
+  readonly release?: Release;
+  /** To which zone hotplugged memory goes: `memhp_default_state`. */
+  readonly online?: 'online' | 'online_movable';
 }
 
-function assetsFolder(): string {
+export type Release = 'installed' | 'newest';
+
+function assetsFolder(release: Release): string {
   const script = join(import.meta.dirname, '..', '..', 'scripts', 'assets');
-  const path = execFileSync(script, ['--path', 'guest-kernel'], { encoding: 'utf8' });
+  const name = release === 'newest' ? 'guest-kernel-new' : 'guest-kernel';
+  const path = execFileSync(script, ['--path', name], { encoding: 'utf8' });
   return dirname(path.trim());
 }
 
-function vmOptions({ kernel = 'vmlinux', append = '', ...rest }: LinuxOptions): VmOptions {
-  const assets = assetsFolder();
+/** The version of a kernel, as `uname -r` shows it. */
+export function kernelVersion(release: Release): string {
+  return readFileSync(join(assetsFolder(release), 'version'), 'utf8').trim();
+}
+
+function vmOptions(options: LinuxOptions): VmOptions {
+  const { kernel = 'vmlinux', release = 'installed', online = 'online_movable', ...more } = options;
+  const { append = '', ...rest } = more;
+  const assets = assetsFolder(release);
   return {
     memory: '1G',
     ...rest,
     kernel: join(assets, kernel),
     initrd: join(assets, 'initrd'),
-    append: `console=ttyS0 quiet tsvmm.plain memhp_default_state=online_movable ${append}`,
+    append: `console=ttyS0 quiet tsvmm.plain memhp_default_state=${online} ${append}`,
   };
 }
 
@@ -60,6 +75,14 @@ export class LinuxGuest {
   /** Runs a command in the guest's shell. @returns what it prints */
   async run(command: string): Promise<string> {
     return await this.console.run(command);
+  }
+
+  /**
+   * Lines of the kernel's log that match an extended regular expression, or none. The guest looks
+   * for them: to bring the whole log over a serial port takes an emulated machine half a minute.
+   */
+  async logged(pattern: string): Promise<string> {
+    return await this.run(`dmesg | grep -E '${pattern}' || true`);
   }
 
   /** As `run`, for a command that prints one number. */

@@ -34,12 +34,14 @@ describe('two nodes with a memory device each', () => {
   });
 
   it('give it no reason to complain', async () => {
-    const log = await linux().run('dmesg');
-    // Of CPUs and memory: an emulated processor may have other peculiarities.
-    expect(log).not.toMatch(/WARNING:.* at \S*(smpboot|topology|numa|srat|sched|mm\/)/);
-    expect(log).not.toMatch(/not on the same node/);
-    expect(log).not.toMatch(/(SRAT|SLIT|NUMA|PXM).*(invalid|not used|fail|bad|error|overlap)/i);
-    expect(log).not.toMatch(/ACPI( BIOS)? (Error|Warning|Exception)|Firmware (Bug|Warn)/);
+    const complaints = [
+      // Of CPUs and memory: an emulated processor may have other peculiarities.
+      'WARNING:.* at [^ ]*(smpboot|topology|numa|srat|sched|mm/)',
+      'not on the same node',
+      '(SRAT|SLIT|NUMA|PXM).*([Ii]nvalid|not used|[Ff]ail|[Bb]ad|[Ee]rror|[Oo]verlap)',
+      'ACPI( BIOS)? (Error|Warning|Exception)|Firmware (Bug|Warn)',
+    ];
+    expect(await linux().logged(complaints.join('|'))).toBe('');
   });
 
   it('have CPUs and distances', async () => {
