@@ -55,9 +55,9 @@ describe('ctl memory resize --wait at a terminal', () => {
     await monitor.command('qom-set vm0 requested-size 1G');
     expect(await vm.agent.ok(`plug ${addr} 512`)).toBe('ack');
     const terminal = startOnTerminal(resize(qmp, '0'));
-    await terminal.stdout.expect(`\rvm0 [${NONE}] 1 GiB of 0 B`);
+    await terminal.stdout.expect(`\rvm0 [${NONE}] 1 GiB -> 0 B`);
     expect(await vm.agent.ok(`unplug ${addr} 256`)).toBe('ack');
-    await terminal.stdout.expect(`\rvm0 [${HALF}] 512 MiB of 0 B`);
+    await terminal.stdout.expect(`\rvm0 [${HALF}] 512 MiB -> 0 B`);
     expect(await vm.agent.ok(`unplug ${addr + 2 ** 29} 256`)).toBe('ack');
     expect((await ending(terminal)).code).toBe(0);
   });

@@ -39,5 +39,6 @@ export function progressLine(from: number, state: MemoryDeviceState): string {
   const done = whole === 0 ? 1 : Math.max(0, 1 - left / whole);
   const filled = Math.floor(done * BAR_WIDTH);
   const bar = '#'.repeat(filled).padEnd(BAR_WIDTH, '.');
-  return `${id} [${bar}] ${roughSize(size)} of ${roughSize(requestedSize)}`;
+  const towards = requestedSize < from ? '->' : 'of';
+  return `${id} [${bar}] ${roughSize(size)} ${towards} ${roughSize(requestedSize)}`;
 }
