@@ -70,6 +70,26 @@ describe('dynamic memslots', () => {
     expect(await activeSlots(monitor, 'vm0')).toEqual([]);
   });
 
+  it('span several GiB where much is plugged, and stay for the last block in them', async () => {
+    const keys = 'size=64G,requested-size=64G,dynamic-memslots=on';
+    const vm = await bootAgent({ virtioMem: [keys] });
+    const { addr, block } = await vm.agent.initMem();
+    const monitor = await vm.monitor();
+    const all = (64 * GIB) / block;
+    expect(await vm.agent.ok(`plug ${addr} ${all}`)).toBe('ack');
+    const slots = await activeSlots(monitor, 'vm0');
+    expect(slots.length).toBeLessThan(32);
+    expect(slots.slice(0, 2)).toEqual([hex(addr), hex(addr + GIB)]);
+    const last = slots.at(-1)!;
+    const kept = addr + 64 * GIB - block;
+    await vm.agent.ok(`fill ${kept} ${block} 6`);
+    expect(await vm.agent.ok(`unplug ${addr} ${all - 1}`)).toBe('ack');
+    expect(await activeSlots(monitor, 'vm0')).toEqual([last]);
+    await vm.agent.ok(`check ${kept} ${block} 6`);
+    expect(await vm.agent.ok(`unplug ${kept} 1`)).toBe('ack');
+    expect(await activeSlots(monitor, 'vm0')).toEqual([]);
+  });
+
   it('have the size that the user gives', async () => {
     const keys = 'size=4G,requested-size=1G,dynamic-memslots=on,memslot-size=128M';
     const vm = await bootAgent({ virtioMem: [keys] });

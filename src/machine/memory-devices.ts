@@ -153,6 +153,8 @@ function createMemoryDevice(
     gpa: memaddr,
     windowSize,
     owner: id,
+    // Not against the user's word, nor where a memslot is all that keeps the guest out.
+    mayShare: properties.memslotSize === undefined && properties.protectUnplugged,
   });
   // A region that is all one window is a static slot, whatever was asked for.
   const dynamic = properties.dynamicMemslots && container.windowCount > 1;

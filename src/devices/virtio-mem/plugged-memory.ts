@@ -221,7 +221,7 @@ export class PluggedMemory extends BlockDiscards {
     }
   }
 
-  /** Active windows that these blocks were the last of. */
+  /** A window of each memslot that these blocks were the last of. */
   #emptiedWindows(first: number, count: number): readonly number[] {
     const { container, dynamicMemslots } = this.#options;
     if (!dynamicMemslots) return NO_WINDOWS;
@@ -229,7 +229,10 @@ export class PluggedMemory extends BlockDiscards {
     const last = container.lastWindow(offset, count * this.granularity);
     let emptied: number[] | undefined;
     for (let window = container.firstWindow(offset); window <= last; window++) {
-      if (!container.isActive(window) || !this.#isWindowUnplugged(window)) continue;
+      const span = container.spanOf(window);
+      if (span === undefined) continue;
+      window = span.first + span.count - 1;
+      if (!this.#isUnplugged(span.offset, span.length)) continue;
       if (emptied === undefined) emptied = [window];
       else emptied.push(window);
     }
@@ -285,9 +288,7 @@ export class PluggedMemory extends BlockDiscards {
     }
   }
 
-  #isWindowUnplugged(window: number): boolean {
-    const { container } = this.#options;
-    const first = container.windowOffset(window) / this.granularity;
-    return this.map.isAllUnplugged(first, container.windowLength(window) / this.granularity);
+  #isUnplugged(offset: number, length: number): boolean {
+    return this.map.isAllUnplugged(offset / this.granularity, length / this.granularity);
   }
 }
