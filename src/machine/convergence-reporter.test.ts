@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ConvergenceKind } from '../devices/virtio-mem/convergence.ts';
+import type { VirtioMemSizes } from '../devices/virtio-mem/device-sizes.ts';
 import { ConvergenceReporter, type ConvergenceReport } from './convergence-reporter.ts';
 
 /** A device whose sizes and cause are what a test says, and what was told of it. */
@@ -13,10 +14,7 @@ class Rig {
 
   constructor(requestedSize = 0) {
     this.requestedSize = requestedSize;
-    const sizes = (): { requestedSize: number; pluggedSize: number; usableSize: number } => {
-      const { pluggedSize, requestedSize: requested } = this;
-      return { requestedSize: requested, pluggedSize, usableSize: 0 };
-    };
+    const sizes = (): VirtioMemSizes => this.sizes;
     const convergence = (): { kind: ConvergenceKind; cause: string; forMs: number } => {
       const kind = this.requestedSize === this.pluggedSize ? 'converged' : this.kind;
       return { kind, cause: `it is ${kind}`, forMs: 0 };
@@ -35,6 +33,11 @@ class Rig {
     });
   }
 
+  get sizes(): VirtioMemSizes {
+    const { pluggedSize, requestedSize } = this;
+    return { requestedSize, pluggedSize, usableSize: 0 };
+  }
+
   get states(): readonly string[] {
     return this.told.map(({ state }) => state);
   }
@@ -46,7 +49,7 @@ class Rig {
 
   plug(bytes: number): void {
     this.pluggedSize = bytes;
-    this.reporter.sizeChanged();
+    this.reporter.sizeChanged(this.sizes);
   }
 }
 

@@ -65,9 +65,12 @@ export class ConvergenceReporter {
     else this.#goOn();
   }
 
-  /** The guest has plugged or unplugged something. Called for each request, so it must be quick. */
-  sizeChanged(): void {
-    const { requestedSize, pluggedSize } = this.#options.device.sizes;
+  /**
+   * The guest has plugged or unplugged something. Called for each request, so it must be quick.
+   *
+   * @param sizes of the device, as they are now
+   */
+  sizeChanged({ requestedSize, pluggedSize }: VirtioMem['sizes']): void {
     if (pluggedSize === requestedSize) {
       if (this.#state !== 'converged') this.#converge();
       return;

@@ -21,9 +21,9 @@ export function reportMemoryDevices(
     return [
       device.onSizeRequest(() => reporter.requested()),
       device.onSizeChange(() => {
-        const size = device.sizes.pluggedSize;
-        machine.events.emit({ type: 'memory-device-size', id, size, path });
-        reporter.sizeChanged();
+        const { sizes } = device;
+        machine.events.emit({ type: 'memory-device-size', id, size: sizes.pluggedSize, path });
+        reporter.sizeChanged(sizes);
       }),
       () => reporter.close(),
     ];
