@@ -37,6 +37,7 @@ const SHAPE: Shape = {
   requestedBlocks: 64,
   dynamicMemslots: true,
   memslotSize: 8 * MIB,
+  sharesMemslots: false,
   unpluggedInaccessible: 'on',
   protectUnplugged: true,
   prealloc: false,
@@ -87,6 +88,17 @@ describe('what the host refuses', () => {
   it('twice, so that a memslot is left over, is made up for by UNPLUG_ALL', () =>
     replay(SHAPE, [
       ask('plug', 4, 1, refuse('listener'), refuse('delete-memslot')),
+      ask('unplug-all', 0, 0),
+    ]));
+
+  it('is no worse where memslots span several windows', () =>
+    replay({ ...SHAPE, memslotSize: 2 * MIB, sharesMemslots: true }, [
+      ask('plug', 0, 40),
+      ask('plug', 48, 1, refuse('set-memslot')),
+      ask('plug', 56, 4, refuse('listener')),
+      ask('unplug', 8, 20, refuse('delete-memslots', { half: true })),
+      ask('unplug', 8, 32, refuse('discard')),
+      ask('unplug-all', 0, 0, refuse('delete-memslots', { half: true })),
       ask('unplug-all', 0, 0),
     ]));
 

@@ -50,12 +50,27 @@ export async function compareAll(
   if (!leniency.leaky) await compareResident(rig, model);
 }
 
-function compareMemslots({ slots, table }: ModelRig, model: BlockModel, stale: boolean): void {
+type Slot = readonly [gpa: number, size: number];
+
+function compareMemslots(
+  { slots, table, shape }: ModelRig,
+  model: BlockModel,
+  stale: boolean,
+): void {
   const rule = model.memslots();
   const list = [...slots.slots.values()].sort((a, b) => a.gpa - b.gpa);
-  const there = list.map(({ gpa, size }): [number, number] => [gpa, size]);
-  const relevant = there.filter(([gpa]) => !stale || rule.some(([at]) => at === gpa));
-  same('memslots', relevant, rule);
+  const there = list.map(({ gpa, size }): Slot => [gpa, size]);
+  const covers = ([at, size]: Slot, [gpa, length]: Slot): boolean =>
+    at <= gpa && gpa + length <= at + size;
+  const needed = there.filter((slot) => !stale || rule.some((window) => covers(slot, window)));
+  if (shape.sharesMemslots) {
+    const missing = rule.find((window) => !there.some((slot) => covers(slot, window)));
+    same('a window without a memslot', missing, undefined);
+    const useless = needed.find((slot) => !rule.some((window) => covers(slot, window)));
+    same('a memslot without anything plugged', useless, undefined);
+  } else {
+    same('memslots', needed, rule);
+  }
   same(
     'memslot table',
     table.list().map(({ gpa, size }) => [gpa, size]),

@@ -91,7 +91,7 @@ export class ModelRig {
     const { id, size, blockSize, dynamicMemslots, memslotSize, prealloc } = properties;
     const windowSize = memslotSize ?? chooseWindowSize(size, blockSize, dynamicMemslots ? 900 : 1);
     const options = { table: this.table, backing, gpa: this.base, windowSize, owner: id };
-    const container = new MemslotContainer(options);
+    const container = new MemslotContainer({ ...options, mayShare: shape.sharesMemslots });
     const isDynamic = dynamicMemslots && container.windowCount > 1;
     if (!isDynamic) container.activate(0);
     this.budget = properties.protectUnplugged ? new MappingBudget(shape.mappings) : undefined;

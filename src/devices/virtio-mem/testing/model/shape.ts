@@ -12,6 +12,8 @@ export interface Shape {
   readonly dynamicMemslots: boolean;
   /** 0: chosen by the device. */
   readonly memslotSize: number;
+  /** Whether neighbouring windows may be one memslot when many are active. */
+  readonly sharesMemslots: boolean;
   readonly unpluggedInaccessible: 'on' | 'off' | 'auto';
   readonly protectUnplugged: boolean;
   readonly prealloc: boolean;
@@ -36,6 +38,7 @@ export function randomShape(random: Random): Shape {
     requestedBlocks: random.below(blocks + 1),
     dynamicMemslots,
     memslotSize: dynamicMemslots ? memslotSize : 0,
+    sharesMemslots: dynamicMemslots && random.once(2),
     unpluggedInaccessible,
     protectUnplugged: unpluggedInaccessible === 'on' && !random.once(3),
     // Populating a GiB for each step would take all day.

@@ -128,7 +128,11 @@ export class Trial {
     if (protects > 0) this.#leniency.leaky = true;
     if (protects > 1) this.#leniency.doubtful = true;
     // Without mappings to spare, protection has tried already what it would try next.
-    if (second !== undefined || (wasLeaky && first?.call === 'protect')) {
+    // A memslot of several windows that is refused is tried as one of one window.
+    const triedAgain =
+      (wasLeaky && first?.call === 'protect') ||
+      (this.model.shape.sharesMemslots && first?.call === 'set-memslot');
+    if (second !== undefined || triedAgain) {
       if (answer !== 'busy' && answer !== 'ack') throw new Error(`answer is ${answer}`);
       return;
     }
