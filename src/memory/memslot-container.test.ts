@@ -108,6 +108,17 @@ describe('MemslotTable', () => {
     expect(table.add({ ...request, gpa: 9 * GIB }).id).toBe(4);
   });
 
+  it('hands out what was removed together, lowest first', async () => {
+    const table = new MemslotTable(new RecordingHost(), 100);
+    const request = { size: GIB, mapping, offset: 0, owner: 'vm0' };
+    const slots = Array.from({ length: 6 }, (_, at) => table.add({ ...request, gpa: at * GIB }));
+    table.remove(slots[3]!);
+    await table.removeAll([slots[4]!, slots[0]!, slots[2]!]);
+    expect(table.active).toBe(2);
+    const ids = Array.from({ length: 5 }, (_, at) => table.add({ ...request, gpa: at * GIB }).id);
+    expect(ids).toEqual([0, 2, 3, 4, 6]);
+  });
+
   it('promises no more than there is', () => {
     const table = new MemslotTable(new RecordingHost(), 20);
     table.promise(10, 'vm0');

@@ -55,7 +55,7 @@ export class MemslotTable {
   readonly #slots = new Map<SlotId, Memslot>();
   /** What each slot was made of, to make it again. */
   readonly #requests = new Map<SlotId, MemslotRequest>();
-  /** Ids below `#next` that are free again, as a binary heap would give them: lowest last. */
+  /** Ids below `#next` that are free again, lowest last. */
   readonly #free: SlotId[] = [];
   #next = 0;
   #promised = 0;
@@ -124,7 +124,12 @@ export class MemslotTable {
       for (const { id } of memslots) this.#ensure(id);
       throw error;
     }
-    for (const { id } of memslots) this.#forget(id);
+    for (const { id } of memslots) {
+      this.#slots.delete(id);
+      this.#requests.delete(id);
+      this.#free.push(id);
+    }
+    this.#free.sort((a, b) => b - a);
   }
 
   /** Makes a slot that may be gone. KVM has nothing against one that is there already. */
