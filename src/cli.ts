@@ -100,7 +100,7 @@ function ctlCommand(): Command {
 const MONITOR_HELP = `
 PATH is the path that the machine's --monitor unix:PATH got. On a terminal lines are edited, the arrow
 keys bring back earlier ones, and Tab completes; Ctrl-D ends the conversation, not the machine, and so
-does Ctrl-C on an empty line. Otherwise standard input goes there as it is:
+does Ctrl-C on an empty line; Ctrl-Z goes back to the shell. Otherwise standard input goes there as it is:
   echo 'info status' | tsvmm monitor mon.sock
 
 Exit codes: 0 either side has ended it; 1 no monitor answers there; 2 bad usage; 130 Ctrl-C.`;

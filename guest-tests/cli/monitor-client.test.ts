@@ -1,11 +1,14 @@
 import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Child } from '../harness/child.ts';
-import { commandAt, RESTORED, startOnTerminal } from '../harness/terminal.ts';
+import { commandAt, RESTORED, runOnTerminal, startOnTerminal } from '../harness/terminal.ts';
 import { bootAgent, startTsvmm, tempDir } from '../harness/test-vm.ts';
+import { CLI } from '../harness/tsvmm.ts';
 import type { Vm } from '../harness/vm.ts';
 
 const PROMPT = '(tsvmm) ';
+/** Of an interactive bash without settings. */
+const SHELL_PROMPT = /bash[^\s]*[#$] $/;
 /** The prompt at the begin of a line, behind what moves the cursor there. */
 const NEXT_PROMPT = /\n(?:\x1b\[\d*[A-Z])*\(tsvmm\) /;
 
@@ -133,6 +136,41 @@ describe('tsvmm monitor at a terminal', () => {
       vm.process.kill('SIGCONT');
     },
   );
+
+  it('goes back to the shell with Ctrl-Z, and comes again', async () => {
+    const vm = await bootAgent();
+    await vm.monitor();
+    const shell = runOnTerminal(['bash', '--norc', '--noprofile', '-i']);
+    await shell.stdout.expect(SHELL_PROMPT);
+    shell.write(`'${process.execPath}' '${CLI}' monitor '${vm.monitorPath}'\r`);
+    await shell.stdout.expect(PROMPT);
+    shell.write('info stat\x1a');
+    await shell.stdout.expect('Stopped');
+    await shell.stdout.expect(SHELL_PROMPT);
+    // The shell has its terminal as before: it takes whole lines, and echoes them.
+    shell.write("stty -a < /dev/tty | grep -o -- '-*icanon'\r");
+    await shell.stdout.expect(/^icanon\r/m);
+    await shell.stdout.expect(SHELL_PROMPT);
+    shell.write('fg\r');
+    await shell.stdout.expect('(tsvmm) info stat');
+    shell.write('us\r');
+    await shell.stdout.expect('VM status: running');
+    await shell.stdout.expect(NEXT_PROMPT);
+    shell.write('\x04');
+    await shell.stdout.expect(SHELL_PROMPT);
+    shell.write('exit 7\r');
+    expect((await shell.exited).code).toBe(7);
+  });
+
+  it('goes on after Ctrl-Z where there is no shell', async () => {
+    const { terminal } = await open();
+    terminal.write('info stat\x1a');
+    terminal.write('us\r');
+    expect(await terminal.stdout.expect('VM status: running')).not.toContain('Error');
+    await terminal.stdout.expect(NEXT_PROMPT);
+    terminal.write('\x04');
+    expect(await ending(terminal)).toEqual({ code: 0, terminal: RESTORED });
+  });
 
   it('says that the machine has ended, by quit or otherwise', async () => {
     const asked = await open();

@@ -42,7 +42,12 @@ export const RESTORED = 'terminal as before';
 
 /** Starts the `tsvmm` command at a terminal; it ends with the test. */
 export function startOnTerminal(args: readonly string[]): Child {
-  const child = new Child('python3', ['-c', HELPER, process.execPath, CLI, ...args]);
+  return runOnTerminal([process.execPath, CLI, ...args]);
+}
+
+/** Likewise any command. */
+export function runOnTerminal(command: readonly string[]): Child {
+  const child = new Child('python3', ['-c', HELPER, ...command]);
   onTestFinished(async () => {
     await child.stop();
   });

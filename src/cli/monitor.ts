@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { EXIT_CODE } from '../errors.ts';
@@ -9,6 +10,13 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** What a shell says of a process that a signal has ended. */
 const exitCodeOfSignal = (signal: NodeJS.Signals): number => 128 + constants.signals[signal];
+
+/** Whether the terminal's keys come to this process: proc(5), pgrp and tpgid of stat. */
+function isInForeground(): boolean {
+  const stat = readFileSync('/proc/self/stat', 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return fields[2] === fields[5];
+}
 
 function pathOf(where: string): string {
   if (!where.startsWith('unix:')) return where;
@@ -44,8 +52,22 @@ async function converse(socket: Socket, where: string): Promise<number> {
   const client = new TerminalClient(endpoint, session, {
     onInterrupt: () => leave(exitCodeOfSignal('SIGINT')),
     onEndOfInput: () => leave(EXIT_CODE.ok),
+    onSuspend: () => {
+      stdio.giveUp();
+      process.kill(0, 'SIGTSTP');
+      // Nobody stops us where no shell could let us go on.
+      setImmediate(takeBack);
+    },
   });
+  const takeBack = (): void => {
+    // In the background the terminal is the shell's; to read there stops us until we are called.
+    if (!isInForeground()) return;
+    stdio.takeBack();
+    client.redraw();
+  };
+  process.on('SIGCONT', takeBack);
   await session.closed;
+  process.off('SIGCONT', takeBack);
   client.close();
   await stdio.close();
   if (end.code !== undefined) return end.code;

@@ -41,6 +41,8 @@ export interface TerminalClientOptions {
   readonly onInterrupt?: () => void;
   /** Ctrl-D on an empty line. */
   readonly onEndOfInput?: () => void;
+  /** Ctrl-Z, when no command runs. */
+  readonly onSuspend?: () => void;
 }
 
 type Completed = (error: null, result: [string[], string]) => void;
@@ -80,6 +82,11 @@ export class TerminalClient {
     this.#editor.on('line', (line) => void this.#run(line));
     endpoint.onFocus(() => this.#focused());
     endpoint.onInput((bytes) => this.#type(bytes));
+  }
+
+  /** Shows the prompt and the line again: others have written on the screen. */
+  redraw(): void {
+    if (!this.#running) this.#editor.prompt(true);
   }
 
   /** Ends line editing; the terminal itself belongs to somebody else. */
@@ -170,6 +177,7 @@ export class TerminalClient {
         else this.#options.onEndOfInput?.();
         return;
       case KEY.ctrlZ:
+        this.#options.onSuspend?.();
         return;
       default:
         if (this.#skipping) this.#refuseLine();

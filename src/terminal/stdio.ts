@@ -36,7 +36,7 @@ type Side = 'serial' | 'monitor';
 export class Stdio {
   readonly #options: StdioOptions;
   readonly #sink: ByteSink;
-  readonly #raw: RawTerminal | undefined;
+  #raw: RawTerminal | undefined;
   readonly #gates: Readonly<Record<Side, InputGate>>;
   readonly #full = new Set<Side>();
   readonly #received: (bytes: Uint8Array) => void;
@@ -106,6 +106,21 @@ export class Stdio {
       onClose: () => undefined,
       close: () => Promise.resolve(),
     };
+  }
+
+  /**
+   * Makes the terminal ours again after others have had it: a shell, while this process was stopped.
+   * What it is put back to in the end is what they have left.
+   */
+  takeBack(): void {
+    this.giveUp();
+    if (this.#raw !== undefined) this.#raw = this.#options.rawTerminal();
+    setBlocking(this.#options.output, false);
+  }
+
+  /** Puts the terminal back for others, until `takeBack`. */
+  giveUp(): void {
+    this.#restore();
   }
 
   /** Writes what waits, restores the terminal and stops reading. */
