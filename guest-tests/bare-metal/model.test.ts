@@ -5,7 +5,7 @@ import { smallTmpfs } from '../harness/backends.ts';
 import { hasHugePages, HugePages } from '../harness/huge-pages.ts';
 import { MemoryTrial } from '../harness/memory-trial.ts';
 import { RAM, resident } from '../harness/protection-scene.ts';
-import { MIB } from '../harness/sizes.ts';
+import { GIB, MIB } from '../harness/sizes.ts';
 import { bootAgent } from '../harness/test-vm.ts';
 import type { Vm } from '../harness/vm.ts';
 
@@ -29,7 +29,7 @@ function fileBytes(vm: Vm, name: string): number {
 }
 
 describe.each([FIXED, fresh])('random steps keep contents and rules, seed %d', (seed) => {
-  const common = { seed, steps: 250, mostBlocks: 128 };
+  const common = { seed, steps: 150, mostBlocks: 128 };
 
   it('with memslots that come and go, and unplugged memory out of reach', async () => {
     const vm = await start(`${KEYS},dynamic-memslots=on,memslot-size=16M`);
@@ -44,6 +44,20 @@ describe.each([FIXED, fresh])('random steps keep contents and rules, seed %d', (
   it('with one memslot, and nothing protected', async () => {
     const vm = await start(KEYS);
     await MemoryTrial.run(vm, { ...common, held: resident });
+  });
+
+  it('with large blocks, and memslots of several windows', async () => {
+    const keys = 'size=48G,requested-size=24G,block-size=256M,dynamic-memslots=on';
+    const vm = await start(keys);
+    const shared = { slotSize: GIB, sharedSlots: true, mostBlocks: 160, part: BLOCK };
+    await MemoryTrial.run(vm, { ...common, ...shared, guarded: true, held: resident });
+  });
+
+  it('allocated before it is exposed', async () => {
+    const keys = 'size=1G,requested-size=128M,block-size=4M,dynamic-memslots=on,prealloc=on';
+    const vm = await start(keys);
+    const secured = { mostBlocks: 32, secured: true, held: resident };
+    await MemoryTrial.run(vm, { ...common, ...secured, guarded: true });
   });
 
   it('on a memfd', async () => {
@@ -94,7 +108,7 @@ describe('memory that may not be made accessible, for a limit of the process,', 
 describe.each([FIXED, fresh])(
   'what the host cannot give is BUSY, and nothing changes, seed %d',
   (seed) => {
-    const common = { seed, steps: 150, mostBlocks: 64 };
+    const common = { seed, steps: 120, mostBlocks: 64 };
 
     it('when a tmpfs is full', async () => {
       const folder = smallTmpfs(24 * BLOCK);
