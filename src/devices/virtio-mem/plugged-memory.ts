@@ -5,6 +5,7 @@ import { log } from '../../log.ts';
 import { GIB, hex } from '../../units.ts';
 import { BlockDiscards } from './block-discards.ts';
 import { BlockMap } from './block-map.ts';
+import { Leftovers } from './leftovers.ts';
 import { UnpluggedProtection } from './unplugged-protection.ts';
 
 const logger = log('virtio-mem');
@@ -40,12 +41,12 @@ export class PluggedMemory extends BlockDiscards {
   readonly #options: PluggedMemoryOptions;
   readonly #protection: UnpluggedProtection | undefined;
   #preallocWarned = false;
-  /** An undo failed: memslots, content or open protection may be left where nothing is plugged. */
-  #leftovers = false;
+  readonly #leftovers: Leftovers;
 
   constructor(options: PluggedMemoryOptions) {
     super(options.blockSize, new BlockMap(options.backing.size / options.blockSize));
     this.#options = options;
+    this.#leftovers = new Leftovers(this.map.blockCount);
     const { protectWith: budget } = options;
     if (budget === undefined) return;
     this.#protection = new UnpluggedProtection({ ...options, plugged: this.map, budget });
@@ -76,7 +77,7 @@ export class PluggedMemory extends BlockDiscards {
     try {
       const offset = first * this.granularity;
       const length = count * this.granularity;
-      const isClean = !this.#leftovers;
+      const isClean = !this.#leftovers.touches(first, count);
       const cleared = isClean ? backing.clear(offset, length) : backing.discard(offset, length);
       const secured = prealloc ? undefined : backing.secure(offset, length);
       const later = prealloc || cleared !== undefined || secured !== undefined;
@@ -139,7 +140,7 @@ export class PluggedMemory extends BlockDiscards {
 
   /** Unplugs everything. @throws (or rejects) with everything undone */
   unplugAll(): void | Promise<void> {
-    if (this.map.plugged > 0 || this.#leftovers) return this.#unplugAll();
+    if (this.map.plugged > 0 || this.#leftovers.any) return this.#unplugAll();
   }
 
   /** What must be awaited before the guest may see the blocks. */
@@ -179,7 +180,7 @@ export class PluggedMemory extends BlockDiscards {
     try {
       if (emptied.length > 0) await this.#options.container.deactivateAll(emptied);
     } catch {
-      this.#leftovers = true;
+      this.#leftovers.add(first, count);
     }
   }
 
@@ -189,7 +190,7 @@ export class PluggedMemory extends BlockDiscards {
     try {
       await this.#discard(first, count);
     } catch {
-      this.#leftovers = true;
+      this.#leftovers.add(first, count);
     }
   }
 
@@ -216,7 +217,7 @@ export class PluggedMemory extends BlockDiscards {
       try {
         this.#options.container.deactivate(window);
       } catch {
-        this.#leftovers = true;
+        this.#leftovers.add(first, count);
       }
     }
   }
@@ -253,7 +254,7 @@ export class PluggedMemory extends BlockDiscards {
       for (const [first, count] of spans) await this.#protection?.protect(first, count);
       if (dynamicMemslots) await container.deactivateAll(container.activeWindows());
       for (const [first, count] of spans) await this.#discard(first, count);
-      this.#leftovers = false;
+      this.#leftovers.clear();
     } catch (error) {
       for (const [run, length] of runs) this.#restore(run, length);
       throw error;
@@ -262,10 +263,9 @@ export class PluggedMemory extends BlockDiscards {
 
   /** What is to be cleaned: runs, with the gaps between them that are not worth a step over. */
   #spans(runs: readonly Run[]): readonly Run[] {
-    if (this.#leftovers) return [[0, this.map.blockCount]];
     const gap = Math.floor(SHORT_GAP / this.granularity);
     const spans: Run[] = [];
-    for (const [first, count] of runs) {
+    for (const [first, count] of this.#leftovers.join(runs)) {
       const last = spans.at(-1);
       const isNear = last !== undefined && first - (last[0] + last[1]) <= gap;
       if (isNear) spans[spans.length - 1] = [last[0], first + count - last[0]];
@@ -280,7 +280,7 @@ export class PluggedMemory extends BlockDiscards {
       this.#protection?.lift(first, count);
       this.#expose(first, count);
     } catch (error) {
-      this.#leftovers = true;
+      this.#leftovers.add(first, count);
       // The guest keeps blocks that it cannot reach; there is nobody left to tell but the user.
       const { id, gpa } = this.#options;
       const range = hex(gpa + first * this.granularity);
