@@ -1,0 +1,66 @@
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { setLogLevel } from '../log.ts';
+import { MachineEvents } from '../machine/events.ts';
+import { FakeMachine } from '../monitor/testing/fake-machine.ts';
+import { temporaryFolder } from '../terminal/testing/temporary-folder.ts';
+import { connectVm } from './client/remote-vm.ts';
+import { Servers } from './servers.ts';
+
+setLogLevel('silent');
+
+let folder: string;
+let servers: Servers | undefined;
+
+beforeEach(() => {
+  folder = temporaryFolder();
+});
+afterEach(async () => {
+  await servers?.close();
+});
+
+async function open(options: object): Promise<Servers> {
+  servers = await Servers.open({ kernel: 'vmlinux', ...options });
+  return servers;
+}
+
+describe('Servers', () => {
+  it('lets programs in at every place that is named, once there is a machine', async () => {
+    const [one, two] = [join(folder, 'one'), join(folder, 'two')];
+    const opened = await open({ qmp: [`unix:${one}`, `unix:${two}`] });
+    const waiting = connectVm(one);
+    opened.serve(new FakeMachine(), new MachineEvents());
+    for (const vm of [await waiting, await connectVm(two)]) {
+      expect(await vm.status()).toBe('running');
+      await vm.close();
+    }
+  });
+
+  it('takes its sockets away', async () => {
+    const [qmp, monitor] = [join(folder, 'qmp'), join(folder, 'monitor')];
+    const opened = await open({ qmp: `unix:${qmp}`, monitor: `unix:${monitor}` });
+    expect([existsSync(qmp), existsSync(monitor)]).toEqual([true, true]);
+    await opened.close();
+    await opened.close();
+    expect([existsSync(qmp), existsSync(monitor)]).toEqual([false, false]);
+  });
+
+  it('leaves nothing when one of them cannot be had', async () => {
+    const taken = createServer();
+    const path = join(folder, 'taken');
+    await new Promise<void>((resolve) => taken.listen(path, resolve));
+    const qmp = join(folder, 'qmp');
+    const refused = open({ qmp: `unix:${qmp}`, monitor: `unix:${path}` });
+    await expect(refused).rejects.toMatchObject({ name: 'ConfigError' });
+    expect(existsSync(qmp)).toBe(false);
+    await new Promise((resolve) => taken.close(resolve));
+  });
+
+  it('is nothing where nothing is named', async () => {
+    const opened = await open({});
+    opened.serve(new FakeMachine(), new MachineEvents());
+    await opened.close();
+  });
+});
