@@ -1,4 +1,4 @@
-import { machineConfig } from '../api/options.ts';
+import { machineConfig } from '../api/parse-options.ts';
 import { ConfigError, EXIT_CODE, exitCodeOf, GuestError, messageOf } from '../errors.ts';
 import { addon } from '../kvm/addon.ts';
 import { isLogLevel, setLogLevel } from '../log.ts';
@@ -8,7 +8,8 @@ import { ControlView } from '../machine/control-view.ts';
 import { Machine, type MachineEnd } from '../machine/machine.ts';
 import { Monitor } from '../monitor/monitor.ts';
 import type { QmpEnds } from '../qmp/ends.ts';
-import { openSerialBackend, type SerialBackend } from '../terminal/serial-backend.ts';
+import { openSerialBackend } from '../terminal/open-serial.ts';
+import type { SerialBackend } from '../terminal/serial-backend.ts';
 import type { Stdio } from '../terminal/stdio.ts';
 import {
   parseMonitorTarget,

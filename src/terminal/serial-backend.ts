@@ -1,5 +1,3 @@
-import type { Target } from './target.ts';
-
 /**
  * The host's end of a serial port: bytes of the guest go out, bytes for the guest come in. Nothing
  * is interpreted, and what waits in between is bounded.
@@ -21,36 +19,4 @@ export interface SerialBackend {
   resumeInput(): void;
   /** Sends what waits (briefly: a reader that has stopped reading is left behind) and lets go. */
   close(): Promise<void>;
-}
-
-/** Nobody at the other end: output vanishes and nothing comes in. */
-const nowhere: SerialBackend = {
-  write: () => true,
-  onData: () => undefined,
-  onDrain: () => undefined,
-  pauseInput: () => undefined,
-  resumeInput: () => undefined,
-  close: () => Promise.resolve(),
-};
-
-/**
- * Opens a serial port's target, except `stdio`, which `openStdio` gives.
- *
- * @throws ConfigError when the file or socket cannot be used, naming it
- */
-export async function openSerialBackend(
-  target: Exclude<Target, { kind: 'stdio' }>,
-): Promise<SerialBackend> {
-  switch (target.kind) {
-    case 'none':
-      return nowhere;
-    case 'file': {
-      const { openSerialFile } = await import('./serial-file.ts');
-      return openSerialFile(target.path);
-    }
-    case 'unix': {
-      const { openSerialSocket } = await import('./serial-socket.ts');
-      return openSerialSocket(target.path);
-    }
-  }
 }

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '../errors.ts';
-import { openSerialBackend } from './serial-backend.ts';
+import { openSerialBackend } from './open-serial.ts';
 import { temporaryFolder } from './testing/temporary-folder.ts';
 
 const open = (path: string) => openSerialBackend({ kind: 'file', path });

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openSerialBackend, type SerialBackend } from './serial-backend.ts';
+import { openSerialBackend } from './open-serial.ts';
+import type { SerialBackend } from './serial-backend.ts';
 import { temporaryFolder } from './testing/temporary-folder.ts';
 
 let path: string;
