@@ -2,18 +2,7 @@ import { ConfigError } from '../errors.ts';
 import { hex } from '../units.ts';
 import type { IoRangeTags } from './io-range-tags.ts';
 import type { IoHandler, IoRange, IoRangeOptions, IoSpace } from './io-space.ts';
-
-/** A range as its backend serves it. */
-export interface ServedRange {
-  readonly name: string;
-  readonly base: number;
-  readonly size: number;
-  readonly handler: IoHandler;
-  readonly read: 'sync' | 'shadow';
-  readonly write: 'sync' | 'post';
-  /** Names the range in exits and posted writes; it keeps its tag when it moves. */
-  readonly tag: number;
-}
+import type { ServedRange } from './served-range.ts';
 
 /** What makes accesses reach a range: KVM and the addon, or a test. */
 export interface IoBackend {

@@ -1,5 +1,5 @@
 import { HostError } from '../errors.ts';
-import type { ServedRange } from './io-range-list.ts';
+import type { ServedRange } from './served-range.ts';
 
 /** Tags are u32 below 0xffffffff, which means "no range". */
 const TAG_LIMIT = 0xffff_ffff;

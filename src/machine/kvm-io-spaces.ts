@@ -1,4 +1,5 @@
-import { IoRangeList, type IoBackend, type ServedRange } from '../bus/io-range-list.ts';
+import { IoRangeList, type IoBackend } from '../bus/io-range-list.ts';
+import type { ServedRange } from '../bus/served-range.ts';
 import { IoRangeTags } from '../bus/io-range-tags.ts';
 import type { IoSpace as NativeIoSpace, NativeVm } from '../kvm/addon.ts';
 import { GPA_LIMIT } from '../units.ts';

@@ -1,5 +1,6 @@
 import { allOnes, readSized } from '../../bytes.ts';
-import { IoRangeList, type ServedRange } from '../io-range-list.ts';
+import { IoRangeList } from '../io-range-list.ts';
+import type { ServedRange } from '../served-range.ts';
 import { IoRangeTags } from '../io-range-tags.ts';
 import type { IoRange, IoRangeOptions, IoSpace } from '../io-space.ts';
 
