@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { GIB, MIB } from '../units.ts';
-import type { MachineConfig } from './config/machine-config.ts';
+import type { MachineConfig, NumaConfig } from './config/machine-config.ts';
 import { parseMemoryBackends } from './config/memory-backend-option.ts';
-import { parseNumaOptions, type NumaConfig } from './config/numa-option.ts';
+import { parseNumaOptions } from './config/numa-option.ts';
 import { MemoryBackends } from './memory-backends.ts';
 import { acpiNuma, packageSize, takeBootMemory } from './numa.ts';
 

@@ -2,8 +2,7 @@ import type { AcpiNuma } from '../acpi/config.ts';
 import type { Backing } from '../memory/backing.ts';
 import { layRam } from '../memory/layout.ts';
 import { alignDown } from '../units.ts';
-import type { MachineConfig } from './config/machine-config.ts';
-import type { NumaConfig } from './config/numa-option.ts';
+import type { MachineConfig, NumaConfig } from './config/machine-config.ts';
 import type { MemoryBackends } from './memory-backends.ts';
 
 const BOOT_MEMORY = 'boot memory';

@@ -5,7 +5,22 @@ import type { ViolationAction } from '../violations/violation.ts';
 import { alignUp, formatSize, GIB, MIB, parseSize, PAGE_SIZE } from '../../units.ts';
 import { KeyValues } from './key-values.ts';
 import { takeBackend } from './memdev.ts';
-import type { NumaConfig } from './numa-option.ts';
+
+/** A part of the machine whose CPUs and memory are near to each other. */
+export interface NumaNode {
+  /** In order. */
+  readonly cpus: readonly number[];
+  /** Boot memory, in bytes. */
+  readonly memorySize: number;
+  /** Id of the backend of this memory; absent: that of all boot memory. */
+  readonly memdev: string | undefined;
+}
+
+export interface NumaConfig {
+  readonly nodes: readonly NumaNode[];
+  /** `distances[from][to]`, 10 to 255. */
+  readonly distances: readonly (readonly number[])[];
+}
 
 /** What a machine is made of. Sizes in bytes. */
 export interface MachineConfig {

@@ -1,8 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { GIB, MIB } from '../../units.ts';
-import { checkBackendUsers, memoryOf, type MachineConfig } from './machine-config.ts';
+import {
+  checkBackendUsers,
+  memoryOf,
+  type MachineConfig,
+  type NumaConfig,
+} from './machine-config.ts';
 import { parseMemoryBackends } from './memory-backend-option.ts';
-import { parseNumaOptions, type NumaConfig, type NumaContext } from './numa-option.ts';
+import { parseNumaOptions, type NumaContext } from './numa-option.ts';
 
 const backends = parseMemoryBackends(['ram,id=m0,size=3G', 'ram,id=m1,size=1G']);
 const ofSize = (memorySize: number): NumaContext['memory'] => ({ memorySize, memdev: undefined });

@@ -2,24 +2,8 @@ import { ConfigError } from '../../errors.ts';
 import type { BackingSpec } from '../../memory/backing/spec.ts';
 import { alignDown, formatSize, MIB, PAGE_SIZE } from '../../units.ts';
 import { KeyValues } from './key-values.ts';
-import { checkBootBackend, DEFAULT_MEMORY, MIN_MEMORY } from './machine-config.ts';
+import { checkBootBackend, DEFAULT_MEMORY, MIN_MEMORY, type NumaConfig } from './machine-config.ts';
 import { takeBackend } from './memdev.ts';
-
-/** A part of the machine whose CPUs and memory are near to each other. */
-export interface NumaNode {
-  /** In order. */
-  readonly cpus: readonly number[];
-  /** Boot memory, in bytes. */
-  readonly memorySize: number;
-  /** Id of the backend of this memory; absent: that of all boot memory. */
-  readonly memdev: string | undefined;
-}
-
-export interface NumaConfig {
-  readonly nodes: readonly NumaNode[];
-  /** `distances[from][to]`, 10 to 255. */
-  readonly distances: readonly (readonly number[])[];
-}
 
 /** What the nodes are parts of. */
 export interface NumaContext {
