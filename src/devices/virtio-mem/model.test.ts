@@ -5,7 +5,8 @@ import { REGION_GPA as BASE } from './testing/device-rig.ts';
 import { explore, replay } from './testing/model/explore.ts';
 import type { Fault } from './testing/model/faults.ts';
 import type { Shape } from './testing/model/shape.ts';
-import type { AnyRequest, Step } from './testing/model/step.ts';
+import type { AnyRequest } from './testing/model/any-request.ts';
+import type { Step } from './testing/model/step.ts';
 
 setLogLevel('silent');
 

@@ -1,6 +1,6 @@
 import { GIB, MIB } from '../../../../units.ts';
+import type { AnyRequest } from './any-request.ts';
 import type { Shape } from './shape.ts';
-import type { AnyRequest } from './step.ts';
 
 export type Ruling = 'ack' | 'nack' | 'busy' | 'error';
 

@@ -15,7 +15,7 @@ import { encode, REGION_GPA } from '../device-rig.ts';
 import { Faults } from './faults.ts';
 import { FaultyMemory, FaultySlots } from './faulty-host.ts';
 import { optionsOf, type Shape } from './shape.ts';
-import type { AnyRequest } from './step.ts';
+import type { AnyRequest } from './any-request.ts';
 
 /** Answers as the device gives them. */
 export interface Answer {

@@ -1,13 +1,7 @@
+import type { AnyRequest } from './any-request.ts';
 import type { BlockModel } from './block-model.ts';
 import type { Fault, FaultCall } from './faults.ts';
 import type { Random } from './random.ts';
-
-/** A request as the guest makes it: any address, any count. */
-export interface AnyRequest {
-  readonly type: 'plug' | 'unplug' | 'unplug-all' | 'state';
-  readonly addr: number;
-  readonly count: number;
-}
 
 export type Malformed = 'short request' | 'short response' | 'unknown type';
 

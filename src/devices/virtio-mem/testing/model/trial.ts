@@ -7,7 +7,8 @@ import { compareAll, same, type Leniency } from './compare.ts';
 import type { Fault } from './faults.ts';
 import { ModelRig, type Answer } from './model-rig.ts';
 import type { Shape } from './shape.ts';
-import type { AnyRequest, Malformed, Step } from './step.ts';
+import type { AnyRequest } from './any-request.ts';
+import type { Malformed, Step } from './step.ts';
 
 /** A device and its model, which go through the same. */
 export class Trial {
