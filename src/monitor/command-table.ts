@@ -1,4 +1,4 @@
-import type { MonitorCommand } from './command.ts';
+import type { CommandIndex, FoundCommand, MonitorCommand } from './command.ts';
 import { cpu, nmi } from './commands/cpu.ts';
 import { help } from './commands/help.ts';
 import { infoCpus } from './commands/info-cpus.ts';
@@ -83,14 +83,8 @@ const COMMANDS: readonly MonitorCommand[] = [
   xp,
 ];
 
-export interface FoundCommand {
-  readonly command: MonitorCommand;
-  /** Words of its name: 2 for a subcommand of `info`. */
-  readonly nameWords: number;
-}
-
 /** Commands by name and alias; names are exact. */
-export class CommandTable {
+export class CommandTable implements CommandIndex {
   readonly #byName = new Map<string, MonitorCommand>();
   readonly all: readonly MonitorCommand[];
 
@@ -104,7 +98,6 @@ export class CommandTable {
     }
   }
 
-  /** The command that a line's words begin with. */
   find(words: readonly string[]): FoundCommand | undefined {
     const [first = '', second] = words;
     if (second !== undefined && this.subcommands(first).length > 0) {
@@ -115,12 +108,10 @@ export class CommandTable {
     return command && { command, nameWords: 1 };
   }
 
-  /** Commands of one word. */
   topLevel(): readonly MonitorCommand[] {
     return this.all.filter((command) => !command.name.includes(' '));
   }
 
-  /** The commands `group …`, as `info status` of `info`. */
   subcommands(group: string): readonly MonitorCommand[] {
     return this.all.filter((command) => command.name.startsWith(`${group} `));
   }

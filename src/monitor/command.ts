@@ -1,6 +1,5 @@
 import { ConfigError } from '../errors.ts';
 import type { MachineControl } from '../machine/control.ts';
-import type { CommandTable } from './command-table.ts';
 import type { ValueFormat } from './value-format.ts';
 
 /** What a parameter names: decides what Tab offers for it. */
@@ -48,7 +47,7 @@ export interface SessionSettings {
 /** What a command is given to work with. */
 export interface CommandContext {
   readonly control: MachineControl;
-  readonly commands: CommandTable;
+  readonly commands: CommandIndex;
   /** The client's command lines, oldest first. */
   readonly history: readonly string[];
   readonly settings: SessionSettings;
@@ -98,4 +97,21 @@ export interface MonitorCommand {
    * @throws ConfigError and others, printed as `Error: …`
    */
   run(args: Arguments, context: CommandContext): string | Promise<string>;
+}
+
+export interface FoundCommand {
+  readonly command: MonitorCommand;
+  /** Words of its name: 2 for a subcommand of `info`. */
+  readonly nameWords: number;
+}
+
+/** The commands that there are. */
+export interface CommandIndex {
+  readonly all: readonly MonitorCommand[];
+  /** The command that a line's words begin with. */
+  find(words: readonly string[]): FoundCommand | undefined;
+  /** Commands of one word. */
+  topLevel(): readonly MonitorCommand[];
+  /** The commands `group …`, as `info status` of `info`. */
+  subcommands(group: string): readonly MonitorCommand[];
 }

@@ -1,7 +1,12 @@
 import { LOG_LEVELS } from '../log.ts';
 import type { MachineControl } from '../machine/control.ts';
-import { isFlag, isFormat, type MonitorCommand, type Parameter } from './command.ts';
-import type { CommandTable } from './command-table.ts';
+import {
+  isFlag,
+  isFormat,
+  type CommandIndex,
+  type MonitorCommand,
+  type Parameter,
+} from './command.ts';
 import { descendants, findObject, objectTree, type ObjectNode } from './object-tree.ts';
 import { wordAtEnd } from './words.ts';
 
@@ -81,12 +86,12 @@ function names(commands: readonly MonitorCommand[]): string[] {
 }
 
 /** Subcommand names without their group. */
-function subcommandNames(commands: CommandTable, group: string): string[] {
+function subcommandNames(commands: CommandIndex, group: string): string[] {
   return names(commands.subcommands(group)).map((name) => name.slice(group.length + 1));
 }
 
 function candidatesFor(
-  commands: CommandTable,
+  commands: CommandIndex,
   control: MachineControl,
   before: readonly string[],
   word: string,
@@ -114,7 +119,7 @@ function candidatesFor(
 
 /** What the last word of `line`, the text in front of the cursor, may become. */
 export function complete(
-  commands: CommandTable,
+  commands: CommandIndex,
   control: MachineControl,
   line: string,
 ): Completion {
