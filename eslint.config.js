@@ -1,4 +1,5 @@
 import tseslint from 'typescript-eslint';
+import noImportCycles from './scripts/lib/no-import-cycles.mjs';
 
 /*
  * Imports point one way. Each folder of src lists the folders it may import from; the leaf files
@@ -56,7 +57,9 @@ export default tseslint.config(
     languageOptions: {
       parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
     },
+    plugins: { tsvmm: { rules: { 'no-import-cycles': noImportCycles } } },
     rules: {
+      'tsvmm/no-import-cycles': 'error',
       '@typescript-eslint/strict-boolean-expressions': 'error',
       '@typescript-eslint/switch-exhaustiveness-check': [
         'error',
