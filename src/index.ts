@@ -14,12 +14,8 @@ export type {
 export type { VmControl } from './api/vm-control.ts';
 export type { VmEvent } from './api/event-hub.ts';
 export type { EventsOptions } from './api/event-stream.ts';
-export {
-  MemoryDevice,
-  type ConvergenceKind,
-  type MemoryDeviceState,
-  type VmStatus,
-} from './api/memory-device.ts';
+export { MemoryDevice } from './api/memory-device.ts';
+export type { ConvergenceKind, MemoryDeviceState, VmStatus } from './api/memory-host.ts';
 export { Resize, type ResizeOptions } from './api/resize.ts';
 export { ResizeError, type ResizeFailure } from './api/resize-error.ts';
 export {

@@ -1,5 +1,5 @@
 import { TsvmmError } from '../errors.ts';
-import type { MemoryDeviceState } from './memory-device.ts';
+import type { MemoryDeviceState } from './memory-host.ts';
 
 /**
  * REFUSED: the size cannot be, or there is no such device; nothing has changed. STALLED: the guest

@@ -2,13 +2,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ConfigError } from '../errors.ts';
 import { GIB, MIB } from '../units.ts';
 import { EventHub } from './event-hub.ts';
-import {
-  MemoryDevice,
-  type ConvergenceKind,
-  type MemoryDeviceState,
-  type MemoryHost,
-  type VmStatus,
-} from './memory-device.ts';
+import { MemoryDevice } from './memory-device.ts';
+import type { ConvergenceKind, MemoryDeviceState, MemoryHost, VmStatus } from './memory-host.ts';
 import type { Resize } from './resize.ts';
 
 /** A machine whose guest does what a test says. */

@@ -1,7 +1,7 @@
 import { ConfigError, messageOf } from '../errors.ts';
 import { isStuck } from '../machine/convergence-reporter.ts';
 import { formatSize, parseSize } from '../units.ts';
-import type { MemoryDeviceState, MemoryHost } from './memory-device.ts';
+import type { MemoryDeviceState, MemoryHost } from './memory-host.ts';
 import type { Size } from './options.ts';
 import { LatestValue } from './latest-value.ts';
 import { ResizeError, type ResizeFailure } from './resize-error.ts';

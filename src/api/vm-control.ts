@@ -1,6 +1,7 @@
 import type { VmEvent } from './event-hub.ts';
 import type { EventsOptions } from './event-stream.ts';
-import type { MemoryDevice, MemoryDeviceState, VmStatus } from './memory-device.ts';
+import type { MemoryDevice } from './memory-device.ts';
+import type { MemoryDeviceState, VmStatus } from './memory-host.ts';
 
 /** What can be done with a machine, be it in this process or in another. */
 export interface VmControl extends AsyncDisposable {

@@ -7,13 +7,10 @@ import type { MemoryDevice as DeviceParts } from '../machine/memory-devices.ts';
 import { humanMonitor } from '../qmp/human-monitor.ts';
 import { EventHub, type VmEvent } from './event-hub.ts';
 import { EventStream, type EventsOptions } from './event-stream.ts';
-import {
-  MemoryDevice,
-  type MemoryDeviceState,
-  type MemoryHost,
-  type VmStatus,
-} from './memory-device.ts';
-import { machineConfig, type VmOptions } from './options.ts';
+import { MemoryDevice } from './memory-device.ts';
+import type { MemoryDeviceState, MemoryHost, VmStatus } from './memory-host.ts';
+import type { VmOptions } from './options.ts';
+import { machineConfig } from './parse-options.ts';
 import { noDevice } from './no-device.ts';
 import { SerialStream } from './serial-stream.ts';
 import { Servers } from './servers.ts';

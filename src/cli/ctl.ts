@@ -1,5 +1,5 @@
 import { connectVm, type RemoteVm } from '../api/client/remote-vm.ts';
-import type { MemoryDeviceState } from '../api/memory-device.ts';
+import type { MemoryDeviceState } from '../api/memory-host.ts';
 import { ResizeError, type ResizeFailure } from '../api/resize-error.ts';
 import { ConfigError, EXIT_CODE, messageOf } from '../errors.ts';
 import { formatSize, parseSize } from '../units.ts';

@@ -1,4 +1,4 @@
-import { machineConfig } from '../api/options.ts';
+import { machineConfig } from '../api/parse-options.ts';
 import { planMachine, type Plan, type PlannedDevice } from '../machine/plan.ts';
 import { formatSize, GIB, hex, MIB } from '../units.ts';
 import { vmOptions, type MachineOptions } from './machine-options.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { MemoryDeviceState } from '../api/memory-device.ts';
+import type { MemoryDeviceState } from '../api/memory-host.ts';
 import { GIB, MIB } from '../units.ts';
 import { progressLine } from './progress-bar.ts';
 

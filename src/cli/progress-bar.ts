@@ -1,4 +1,4 @@
-import type { MemoryDeviceState } from '../api/memory-device.ts';
+import type { MemoryDeviceState } from '../api/memory-host.ts';
 import { formatSize, GIB, MIB } from '../units.ts';
 
 const BAR_WIDTH = 32;

@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../qmp/json/value.ts';
 import type { VmEvent } from '../event-hub.ts';
-import { isConvergenceKind } from '../memory-device.ts';
+import { isConvergenceKind } from '../memory-host.ts';
 import { integerOf, listOf, numberOf, oneOf, textOf } from './answers.ts';
 
 type ConvergenceEvent = Extract<VmEvent, { type: 'memory-device-convergence' }>;

@@ -1,13 +1,13 @@
 import type { JsonObject, JsonValue } from '../../qmp/json/value.ts';
 import { EventHub, type VmEvent } from '../event-hub.ts';
 import { EventStream, type EventsOptions } from '../event-stream.ts';
+import { MemoryDevice } from '../memory-device.ts';
 import {
   isConvergenceKind,
-  MemoryDevice,
   type MemoryDeviceState,
   type MemoryHost,
   type VmStatus,
-} from '../memory-device.ts';
+} from '../memory-host.ts';
 import { noDevice } from '../no-device.ts';
 import type { VmControl } from '../vm-control.ts';
 import { listOf, numberOf, objectOf, textOf } from './answers.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { GIB } from '../units.ts';
-import { machineConfig } from './options.ts';
+import { machineConfig } from './parse-options.ts';
 
 const config = (options: object): Promise<unknown> =>
   machineConfig({ kernel: '/boot/vmlinuz', ...options });
