@@ -34,6 +34,8 @@ describe('connecting to a socket', () => {
     expect(await why(at('file'))).toBe(`${at('file')}: not a socket`);
     expect(await why(folder)).toBe(`${folder}: not a socket`);
     expect(await why(at('dead.sock'))).toMatch(/dead.sock: nobody listens there any more/);
+    expect(await why('')).toBe("'': the path is empty");
+    expect(await why('a\0b')).toBe('a\\0b: the path contains a NUL');
     expect(await why('x'.repeat(108))).toMatch(/: the path is 108 bytes long; .* ends at 107$/);
   });
 });

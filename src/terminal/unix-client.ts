@@ -35,6 +35,8 @@ function explain(path: string, error: unknown): string {
  * @throws (rejects with) HostError saying in a line why not
  */
 export async function connectUnix(path: string): Promise<Socket> {
+  if (path === '') refuse("''", 'the path is empty');
+  if (path.includes('\0')) refuse(path.replaceAll('\0', '\\0'), 'the path contains a NUL');
   const length = Buffer.byteLength(path);
   if (length > SOCKET_PATH_LIMIT) {
     refuse(path, `the path is ${length} bytes long; a socket's path ends at ${SOCKET_PATH_LIMIT}`);

@@ -1,11 +1,11 @@
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { ConfigError, HostError, messageOf } from '../../errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../qmp/json/value.ts';
 import { parseJson } from '../../qmp/json/parse.ts';
 import { ValueSplitter } from '../../qmp/json/value-splitter.ts';
 import { writeJson } from '../../qmp/json/write.ts';
 import type { ArgumentsOf, CommandName } from '../../qmp/schema/commands.ts';
-import { parseQmpTarget } from '../../qmp/target.ts';
+import { openSocket } from './open-socket.ts';
 
 /** A message of the server is no longer than this; `query-qmp-schema` is the longest. */
 const LIMITS = { bytes: 16 * 1024 * 1024, depth: 64 } as const;
@@ -19,24 +19,6 @@ export interface ConnectionHandlers {
   readonly onEvent: (name: string, data: JsonObject) => void;
   /** The connection is gone; `error` unless this side has closed it. */
   readonly onClose: (error: Error | undefined) => void;
-}
-
-/** `unix:PATH`, `tcp:ADDR:PORT` as for `--qmp`; anything else is the path of a socket. */
-async function openSocket(where: string): Promise<Socket> {
-  const target = /^(unix|tcp):/.test(where)
-    ? parseQmpTarget(where)
-    : ({ kind: 'unix', path: where } as const);
-  const socket = target.kind === 'unix' ? connect(target.path) : connect(target.port, target.host);
-  try {
-    await new Promise<void>((resolve, reject) => {
-      socket.once('connect', resolve).once('error', reject);
-    });
-  } catch (cause) {
-    socket.destroy();
-    const message = `${where}: no machine can be reached there: ${messageOf(cause)}`;
-    throw new HostError('CANNOT_CONNECT', message, { cause });
-  }
-  return socket;
 }
 
 /** A connection to a machine in another process, over QMP. Commands are answered in order. */

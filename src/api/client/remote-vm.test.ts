@@ -40,6 +40,15 @@ async function impostor(answer: string): Promise<string> {
   return where;
 }
 
+/** A port that nobody listens on any more. */
+async function unusedPort(): Promise<number> {
+  const listener = createServer();
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  const address = listener.address();
+  await new Promise((resolve) => listener.close(resolve));
+  return typeof address === 'object' ? (address?.port ?? 0) : 0;
+}
+
 describe('a machine in another process', () => {
   it('is driven', async () => {
     await vm.stop();
@@ -101,7 +110,18 @@ describe('a machine in another process', () => {
 
 describe('connectVm', () => {
   it('says that nobody is there', async () => {
-    await expect(connectVm('/nowhere/qmp')).rejects.toMatchObject({ code: 'CANNOT_CONNECT' });
+    for (const where of ['/nowhere/qmp', 'unix:/nowhere/qmp']) {
+      const refused = { code: 'CANNOT_CONNECT', message: '/nowhere/qmp: there is no such socket' };
+      await expect(connectVm(where)).rejects.toMatchObject(refused);
+    }
+    const port = await unusedPort();
+    await expect(connectVm(`tcp:${port}`)).rejects.toMatchObject({
+      code: 'CANNOT_CONNECT',
+      message: `tcp:${port}: nobody listens there`,
+    });
+    await expect(connectVm('tcp:nobody.invalid:1')).rejects.toThrow(/^tcp:nobody.invalid:1: the/);
+    await expect(connectVm('')).rejects.toThrow('the path is empty');
+    await expect(connectVm('a\0b')).rejects.toThrow('the path contains a NUL');
     await expect(connectVm('tcp:nowhere')).rejects.toMatchObject({ name: 'ConfigError' });
   });
 

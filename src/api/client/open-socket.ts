@@ -1,0 +1,41 @@
+import { connect, type Socket } from 'node:net';
+import { HostError, messageOf } from '../../errors.ts';
+import { parseQmpTarget } from '../../qmp/target.ts';
+import { connectUnix } from '../../terminal/unix-client.ts';
+
+/** Why there is no connection, in words, where the code of the failed system call is a known one. */
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nobody listens there',
+  ENOTFOUND: 'there is no such host',
+  EAI_AGAIN: 'the name of the host cannot be looked up',
+  EHOSTUNREACH: 'there is no way to that host',
+  ENETUNREACH: 'there is no way to that host',
+  ETIMEDOUT: 'the host does not answer',
+};
+
+function explain(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return (typeof code === 'string' ? REASONS[code] : undefined) ?? messageOf(error);
+}
+
+/**
+ * Connects to a machine: `unix:PATH`, `tcp:ADDR:PORT` as for `--qmp`; anything else is the path of a
+ * socket.
+ *
+ * @throws (rejects with) HostError saying in a line why not, or ConfigError
+ */
+export async function openSocket(where: string): Promise<Socket> {
+  if (!/^(unix|tcp):/.test(where)) return connectUnix(where);
+  const target = parseQmpTarget(where);
+  if (target.kind === 'unix') return connectUnix(target.path);
+  const socket = connect(target.port, target.host);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once('connect', resolve).once('error', reject);
+    });
+  } catch (cause) {
+    socket.destroy();
+    throw new HostError('CANNOT_CONNECT', `${where}: ${explain(cause)}`, { cause });
+  }
+  return socket;
+}
