@@ -111,6 +111,10 @@ memory-backend: [{type: file, id: f, mem-path: ./memory}]
     });
   });
 
+  it('takes text in several lines that YAML folds into one', () => {
+    expect(merged('append: >-\n  quiet\n  nokaslr')).toMatchObject({ append: 'quiet nokaslr' });
+  });
+
   it.each([
     ['kernle: x', 'vm.yaml:1: unknown option "kernle"; the options are kernel, initrd, '],
     ['\ncpus: two', 'vm.yaml:2: cpus="two": must be a whole number that is not negative'],
@@ -129,6 +133,8 @@ memory-backend: [{type: file, id: f, mem-path: ./memory}]
     ['kernel: ""', 'vm.yaml:1: kernel="": the path is empty'],
     ['kernel: [a]', 'vm.yaml:1: kernel=["a"]: must be text'],
     ['append: "\\0"', 'vm.yaml:1: append="\\u0000": contains a NUL'],
+    ['append: |\n  quiet\n  nokaslr', 'vm.yaml:1: append="quiet\\nnokaslr\\n": must be one line; '],
+    ['append: >\n  quiet\n  nokaslr', 'must be one line; in YAML, >- in front of several folds'],
     ['no-reboot: maybe', 'vm.yaml:1: no-reboot="maybe": must be true or false'],
     ['on-violation: explode', 'on-violation="explode": must be stop, reset or kill'],
     ['qmp: unix:q', 'vm.yaml:1: qmp="unix:q": must be a list'],

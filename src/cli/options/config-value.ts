@@ -20,6 +20,12 @@ function text(value: unknown): string {
   return value;
 }
 
+function line(value: unknown): string {
+  const found = text(value);
+  if (!/[\r\n]/.test(found)) return found;
+  return refuse('must be one line; in YAML, >- in front of several folds them into one');
+}
+
 function size(value: unknown): string {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return String(value);
   if (typeof value !== 'string') return refuse('must be bytes, or text as 500M or 1.5G');
@@ -73,7 +79,7 @@ export function commandLineText(value: unknown, scalar: Scalar, file: string): r
     relative === '' ? refuse('the path is empty') : resolve(dirname(file), relative);
   switch (scalar) {
     case 'text':
-      return [text(value)];
+      return [line(value)];
     case 'path':
       return [path(text(value))];
     case 'where': {

@@ -5,6 +5,7 @@ type Schema = Readonly<Record<string, unknown>>;
 
 const INTEGER: Schema = { type: 'integer', minimum: 0 };
 const SIZE_TEXT = '^(0[xX][0-9a-fA-F]{1,16}|[0-9]{1,20}(\\.[0-9]{1,20})?[KkMmGgTt]?([iI]?[bB])?)$';
+const LINE = '^[^\\r\\n]*$';
 const ON_OFF: readonly unknown[] = [true, false, 'on', 'off'];
 
 function numbersSchema(): Schema {
@@ -21,7 +22,7 @@ function scalarSchema(scalar: Scalar): Schema {
   }
   switch (scalar) {
     case 'text':
-      return { type: 'string' };
+      return { type: 'string', pattern: LINE };
     case 'path':
     case 'where':
       return { type: 'string', minLength: 1 };
