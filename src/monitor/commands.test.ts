@@ -83,10 +83,10 @@ describe('info memory-devices', () => {
         '  violations: 4\n' +
         '  requests: ack 5, nack 6, busy 7, error 8\n' +
         '  held-requests: 2\n' +
-        '  plug-latency: median 2.13 us, p99 14.3 us, max 2.3 ms (812 requests)\n' +
-        '  unplug-latency: median 999 ns, p99 999 ns, max 3 s (1 request)\n' +
-        '  unplug-all-latency: no requests\n' +
-        '  state-latency: no requests\n',
+        '  plug-latency: median 2.13 us, p99 14.3 us, max 2.3 ms (812 timed)\n' +
+        '  unplug-latency: median 999 ns, p99 999 ns, max 3 s (1 timed)\n' +
+        '  unplug-all-latency: none timed\n' +
+        '  state-latency: none timed\n',
     );
     expect(verbose).toContain('  convergence: answered BUSY: no memory (for 12 s)\n');
   });

@@ -24,9 +24,9 @@ function convergence({ cause, forMs }: MemoryDeviceDetails['convergence']): stri
 type Latency = MemoryDeviceDetails['latencies']['plug'];
 
 function latency({ count, medianNs, p99Ns, maxNs }: Latency): string {
-  if (count === 0) return 'no requests';
+  if (count === 0) return 'none timed';
   const times = `median ${duration(medianNs)}, p99 ${duration(p99Ns)}, max ${duration(maxNs)}`;
-  return `${times} (${count} request${count === 1 ? '' : 's'})`;
+  return `${times} (${count} timed)`;
 }
 
 function describeDetails(details: MemoryDeviceDetails): string[] {
@@ -72,7 +72,8 @@ export const infoMemoryDevices: MonitorCommand = {
     'be; whether the size is what was requested, and if not, since when and why, as far as it can be told; ' +
     'reminders sent to the driver; whether unplugged memory is out of its reach, and how often it was used ' +
     'all the same; requests by answer, those among the BUSY ones that found memory held, and how long ' +
-    'requests of each kind took from the moment they were taken up.',
+    'requests of each kind took from the moment they were taken up (STATE, the quickest, is timed one ' +
+    'time in sixteen).',
   run: (args, { control }) =>
     lines(control.memoryDevices().flatMap((device) => describeDevice(device, args.has('-v')))),
 };

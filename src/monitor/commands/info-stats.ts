@@ -27,7 +27,7 @@ export const infoStats: MonitorCommand = {
   details:
     'Of a device: requests by answer, reminders sent after answers of BUSY, requests by queue (since ' +
     'the driver started), and how long requests of each kind took from the moment they were taken up: ' +
-    'the longest, and their number by powers of two, where `[12]=5` are five of 2^11 to 2^12 ns. Of a vCPU: ' +
+    'the longest, and their number by powers of two, where `[12]=5` are five of 2^11 to 2^12 ns (STATE is timed one time in sixteen). Of a vCPU: ' +
     'how often it left the guest, by what for (port, MMIO, an interruption by a signal, anything else, ' +
     'a failure), how many of these waited for an answer of the event loop; and the processor time of its ' +
     'thread. The time inside the guest is part of the user time, and 0 on hosts that do not account for it.',

@@ -23,6 +23,7 @@ const MemoryDeviceInfo = union(
 
 const Latency = object({
   request: oneOf('plug', 'unplug', 'unplug-all', 'state'),
+  /** How many were timed: all, but of STATE one in sixteen. */
   count: int,
   /** Nanoseconds, as exact as the buckets they were counted in: 12 %. */
   median: int,
