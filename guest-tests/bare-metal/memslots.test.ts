@@ -25,8 +25,13 @@ describe('dynamic memslots', () => {
     const { addr } = await vm.agent.initMem();
     const monitor = await vm.monitor();
     expect(await activeSlots(monitor, 'vm0')).toEqual([]);
+    expect(await monitor.command('info memslots')).toContain('idle: 16 windows');
     await vm.agent.ok(`plug ${addr} 1`);
     expect(await activeSlots(monitor, 'vm0')).toEqual([hex(addr)]);
+    const all = await monitor.command('info memslots -a');
+    expect(all).toMatch(
+      / 1 GiB +vm0 +yes\n( +- +0x[0-9a-f]+ +1 GiB +vm0 +no\n){15}\n.*\nidle: 15 windows/,
+    );
     await vm.agent.ok(`plug ${addr + 3 * GIB} 1`);
     expect(await activeSlots(monitor, 'vm0')).toEqual([hex(addr), hex(addr + 3 * GIB)]);
     await vm.agent.ok(`unplug ${addr} 1`);

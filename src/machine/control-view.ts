@@ -5,6 +5,7 @@ import { version } from '../version.ts';
 import type {
   AddressSpaceInfo,
   CpuInfo,
+  IdleWindow,
   MachineControl,
   MachineStatus,
   MemoryBackendInfo,
@@ -22,6 +23,7 @@ import { describeModel } from './host-kvm.ts';
 import type { Machine } from './machine.ts';
 import { cpuObject } from './cpu-objects.ts';
 import { backendInfo, backendObject } from './backend-objects.ts';
+import type { MemoryDevice } from './memory-devices.ts';
 import { memoryDeviceInfo } from './memory-device-info.ts';
 import { memoryDeviceObject, setDeviceProperty } from './memory-objects.ts';
 import { addressSpaces } from './memory-tree.ts';
@@ -96,7 +98,7 @@ export class ControlView implements MachineControl {
     const { table, metadata } = this.#machine.shell;
     const active = table.list();
     const slots: MemslotInfo[] = active.map(({ id, gpa, size, owner }) => {
-      return { id, gpa, size, device: owner, active: true };
+      return { id, gpa, size, device: owner };
     });
     const cost = (size: number): number => memslotMetadataBytes(size, metadata);
     const sum = (sizes: readonly number[]): number => sizes.reduce((all, it) => all + cost(it), 0);
@@ -104,6 +106,7 @@ export class ControlView implements MachineControl {
     const regions = this.#machine.memoryDevices.map(({ backing }) => backing.size);
     return {
       slots,
+      idle: () => this.#machine.memoryDevices.flatMap(idleWindows),
       limit: table.capacity,
       metadata: {
         nowBytes: sum(active.map(({ size }) => size)),
@@ -175,4 +178,13 @@ export class ControlView implements MachineControl {
   #checkAlive(): void {
     if (this.#machine.hasEnded) throw new HostError('MACHINE_ENDED', 'the machine has ended');
   }
+}
+
+function idleWindows({ device, container, backing }: MemoryDevice): readonly IdleWindow[] {
+  const { id, memaddr } = device.properties;
+  return container.inactiveIn(0, backing.size).map((window) => ({
+    gpa: memaddr + container.windowOffset(window),
+    size: container.windowLength(window),
+    device: id,
+  }));
 }

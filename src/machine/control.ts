@@ -131,12 +131,16 @@ export interface MemslotInfo {
   readonly size: number;
   /** Who owns it, as `ram` or a device's id. */
   readonly device: string;
-  /** Whether KVM has it now; a window of a device with nothing plugged is not active. */
-  readonly active: boolean;
 }
 
+/** A part of a device's region with nothing plugged: KVM has no memslot for it. */
+export type IdleWindow = Omit<MemslotInfo, 'id'>;
+
 export interface MemslotReport {
+  /** Those that KVM has now, by address. */
   readonly slots: readonly MemslotInfo[];
+  /** By device and address; there may be thousands. */
+  idle(): readonly IdleWindow[];
   /** Slots that this KVM offers (KVM_CAP_NR_MEMSLOTS). */
   readonly limit: number;
   readonly metadata: {

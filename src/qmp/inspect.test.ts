@@ -64,7 +64,7 @@ describe('memory', () => {
 
   it('x-tsvmm-query-memslots tells slots and what they cost', async () => {
     expect(await ask('x-tsvmm-query-memslots')).toMatchObject({
-      slots: [{ id: 0, gpa: 0, size: 3 * GIB, owner: 'ram' }, {}, {}, {}],
+      slots: [{ id: 0, gpa: 0, size: 3 * GIB, owner: 'ram' }, {}, {}],
       limit: 32764,
       metadata: { now: 13_189_000, static: 52_756_000, basis: 'shadow paging, one address space' },
     });

@@ -1,28 +1,37 @@
-import type { MemslotReport } from '../../machine/control.ts';
+import type { IdleWindow, MemslotReport } from '../../machine/control.ts';
 import { formatSize, hex } from '../../units.ts';
 import type { MonitorCommand } from '../command.ts';
 import { lines, roughSize, table } from '../text.ts';
 
-function slotTable({ slots }: MemslotReport, all: boolean): string {
-  const shown = slots.filter((slot) => all || slot.active);
-  const heading = ['id', 'gpa', 'size', 'device', ...(all ? ['active'] : [])];
-  const rows = shown.map((slot) => [
-    String(slot.id),
-    hex(slot.gpa),
-    formatSize(slot.size),
-    slot.device,
-    ...(all ? [slot.active ? 'yes' : 'no'] : []),
-  ]);
-  return table([heading, ...rows], [0, 1, 2]);
+const HEADING = ['gpa', 'size', 'device'];
+/** Columns that stand on the right. */
+const NUMBERS = [0, 1, 2];
+
+function slotTable({ slots }: MemslotReport): string {
+  return table(
+    [['id', ...HEADING], ...slots.map((slot) => [String(slot.id), ...cells(slot)])],
+    NUMBERS,
+  );
 }
 
-function totals({ slots, limit, metadata }: MemslotReport): string {
-  const active = slots.filter((slot) => slot.active);
-  const covered = active.reduce((sum, slot) => sum + slot.size, 0);
-  const idle = slots.length - active.length;
+/** Idle windows have no id, since KVM does not know them. */
+function allTable({ slots }: MemslotReport, idle: readonly IdleWindow[]): string {
+  const rows = [
+    ...slots.map((slot) => ({ gpa: slot.gpa, row: [String(slot.id), ...cells(slot), 'yes'] })),
+    ...idle.map((window) => ({ gpa: window.gpa, row: ['-', ...cells(window), 'no'] })),
+  ].sort((a, b) => a.gpa - b.gpa);
+  return table([['id', ...HEADING, 'active'], ...rows.map(({ row }) => row)], NUMBERS);
+}
+
+function cells({ gpa, size, device }: IdleWindow): readonly string[] {
+  return [hex(gpa), formatSize(size), device];
+}
+
+function totals({ slots, limit, metadata }: MemslotReport, idle: number): string {
+  const covered = slots.reduce((sum, slot) => sum + slot.size, 0);
   return lines([
     '',
-    `active: ${active.length} of the ${limit} slots of this KVM, covering ${roughSize(covered)}`,
+    `active: ${slots.length} of the ${limit} slots of this KVM, covering ${roughSize(covered)}`,
     `idle: ${idle} ${idle === 1 ? 'window' : 'windows'} with nothing plugged, not known to KVM`,
     `KVM metadata now: ${roughSize(metadata.nowBytes)} (${metadata.nowBytes} bytes)`,
     `KVM metadata with one static slot per region: ${roughSize(metadata.staticBytes)} (${metadata.staticBytes} bytes)`,
@@ -36,6 +45,8 @@ export const infoMemslots: MonitorCommand = {
   summary: 'show the KVM memory slots and what they cost the host (-a: idle windows too)',
   run: (args, { control }) => {
     const report = control.memslots();
-    return slotTable(report, args.has('-a')) + totals(report);
+    const idle = report.idle();
+    const slots = args.has('-a') ? allTable(report, idle) : slotTable(report);
+    return slots + totals(report, idle.length);
   },
 };

@@ -132,11 +132,11 @@ export class FakeMachine implements MachineControl {
   memslots(): MemslotReport {
     return {
       slots: [
-        { id: 0, gpa: 0, size: 3 * GIB, device: 'ram', active: true },
-        { id: 1, gpa: 4 * GIB, size: GIB, device: 'ram', active: true },
-        { id: 2, gpa: 0x1_4000_0000, size: GIB, device: 'vm0', active: false },
-        { id: 3, gpa: 0x3_4000_0000, size: GIB, device: 'vm1', active: true },
+        { id: 0, gpa: 0, size: 3 * GIB, device: 'ram' },
+        { id: 1, gpa: 4 * GIB, size: GIB, device: 'ram' },
+        { id: 2, gpa: 0x3_4000_0000, size: GIB, device: 'vm1' },
       ],
+      idle: () => [{ gpa: 0x1_4000_0000, size: GIB, device: 'vm0' }],
       limit: 32764,
       metadata: {
         nowBytes: 13_189_000,
