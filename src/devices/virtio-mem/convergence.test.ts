@@ -61,4 +61,14 @@ describe('ConvergenceWatch', () => {
     expect(it.diagnose({ ...growing, nowMs: 6_000 }).kind).toBe('plug-stalled');
     expect(it.diagnose({ ...shrinking, nowMs: 6_000 }).kind).toBe('unplug-stalled');
   });
+
+  it('does not suspect a guest that has nothing of holding it', () => {
+    const it = watch();
+    const empty = { ...growing, pluggedSize: 0, nowMs: 6_000 };
+    expect(it.diagnose({ ...growing, nowMs: 6_000 }).cause).toContain('may hold about 1 GiB');
+    expect(it.diagnose(empty)).toMatchObject({
+      kind: 'plug-stalled',
+      cause: 'the guest asks for nothing, and has nothing yet; its log may say why',
+    });
+  });
 });

@@ -43,6 +43,9 @@ const CAUSES: Readonly<Record<Exclude<ConvergenceKind, 'busy'>, string>> = {
     'the guest asks for nothing: it may hold about 1 GiB of memory blocks that are not online',
 };
 
+/** Why a guest does not grow that has nothing yet, and so holds nothing. */
+const NEVER_PLUGGED = 'the guest asks for nothing, and has nothing yet; its log may say why';
+
 export type Answer = 'ack' | 'nack' | 'busy' | 'error';
 
 /** Watches one device's requests, to be able to say why its size is not what was requested. */
@@ -84,8 +87,13 @@ export class ConvergenceWatch {
 
   diagnose(input: ConvergenceInput): Convergence {
     const kind = this.#kind(input);
-    const cause = kind === 'busy' ? `answered BUSY: ${this.#busyCause}` : CAUSES[kind];
+    const cause = this.#cause(kind, input.pluggedSize);
     return { kind, cause, forMs: kind === 'converged' ? 0 : input.nowMs - this.#sinceMs };
+  }
+
+  #cause(kind: ConvergenceKind, pluggedSize: number): string {
+    if (kind === 'busy') return `answered BUSY: ${this.#busyCause}`;
+    return kind === 'plug-stalled' && pluggedSize === 0 ? NEVER_PLUGGED : CAUSES[kind];
   }
 
   #kind({ requestedSize, pluggedSize, nowMs }: ConvergenceInput): ConvergenceKind {
