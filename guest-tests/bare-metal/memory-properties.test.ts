@@ -115,7 +115,7 @@ describe('block-size', () => {
     const { addr } = await vm.agent.initMem();
     const monitor = await vm.monitor();
     expect(await vm.agent.ok(`plug ${addr + 4 * GIB} 1`)).toBe('ack');
-    expect(await monitor.value('info memory-devices -v', 'memslots')).toBe('1 of 4');
+    expect(await monitor.value('info memory-devices -v', 'memslots')).toBe('1 in 1 of 4 windows');
     await vm.agent.ok(`fill ${addr + 6 * GIB - MIB} 1M 1`);
   });
 });

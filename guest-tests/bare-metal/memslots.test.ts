@@ -20,6 +20,21 @@ const SLACK = 24 * MIB;
 const hex = (value: number): string => `0x${value.toString(16)}`;
 
 describe('dynamic memslots', () => {
+  it('are counted and drawn as they are, also where one covers several windows', async () => {
+    const vm = await bootAgent({ virtioMem: ['size=64G,requested-size=40G,dynamic-memslots=on'] });
+    await vm.agent.initMem();
+    await vm.agent.ok('sync');
+    const monitor = await vm.monitor();
+    const count = (await activeSlots(monitor, 'vm0')).length;
+    expect(count).toBeLessThan(40);
+    expect(await monitor.command('info memory-devices -v')).toContain(
+      `  memslots: ${count} in 40 of 64 windows\n`,
+    );
+    const map = await monitor.command('info memory-map vm0');
+    expect(map).toContain(`\n${count} memslots in 40 of 64 windows of 1 GiB (borders |)`);
+    expect(map.split('\n').join('').match(/\|-/g)).toHaveLength(count);
+  });
+
   it('are active exactly where something is plugged', async () => {
     const vm = await bootAgent({ virtioMem: ['size=16G,requested-size=4G,dynamic-memslots=on'] });
     const { addr } = await vm.agent.initMem();

@@ -92,7 +92,7 @@ describe('memory that may not be made accessible, for a limit of the process,', 
       expect(await vm.agent.ok(`state ${far} 100`)).toBe('ack unplugged');
       expect((await vm.agent.memConfig()).plugged).toBe(2 * BLOCK);
       const device = await monitor.command('info memory-devices -v');
-      expect(device).toContain('memslots: 1 of 64\n');
+      expect(device).toContain('memslots: 1 in 1 of 64 windows\n');
       expect(device).toContain('unprotected-blocks: 0\n');
       expect(device).toContain('convergence: answered BUSY: ');
     }

@@ -192,7 +192,9 @@ describe('info memory-map', () => {
     const { vm, monitor } = await bootPlugged();
     const text = await monitor.command('info memory-map vm0');
     expect(text).toMatch(/^vm0: 0x100000000 to 0x300000000, 8 GiB\nplugged 6 MiB, resident [48] /);
-    expect(text).toMatch(/memslots of 1 GiB: 1 of 8 \(borders \|\); a cell is 8 MiB\n/);
+    expect(text).toMatch(
+      /\n1 memslot in 1 of 8 windows of 1 GiB \(borders \|\); a cell is 8 MiB\n/,
+    );
     expect(text).toMatch(/^0x100000000 \|:\.{63}$/m);
     expect(text).toMatch(/^0x140000000 \| {64}$/m);
     await vm.agent.ok(`plug ${hex(BASE + 6 * MIB)} 1`);
@@ -230,7 +232,7 @@ describe('what is inside', () => {
       /^median [\d.]+ (us|ms), p99 [\d.]+ (us|ms), max [\d.]+ (us|ms) \(1 timed\)$/,
     );
     expect(await value('unplug-latency')).toBe('none timed');
-    expect(await value('memslots')).toMatch(/^\d+ of \d+$/);
+    expect(await value('memslots')).toMatch(/^\d+ in \d+ of \d+ windows$/);
     expect(await value('convergence')).not.toBe('');
     const stats = await monitor.command('info stats');
     expect(stats).toMatch(/^ {4}plug-latency \(log2-histogram, ns\): \[\d+\]=1$/m);

@@ -238,10 +238,10 @@ export class MemoryTrial {
     const total = Math.ceil(size / (slotSize ?? size));
     const slots = slotSize === undefined ? 1 : this.#model.windows(slotSize);
     if (sharedSlots !== true) {
-      expect(device).toContain(`memslots: ${slots} of ${total}\n`);
+      expect(device).toContain(`memslots: ${slots} in ${slots} of ${total} windows\n`);
       return;
     }
-    const [, active] = /memslots: (\d+) of /.exec(device) ?? [];
+    const [, active] = /memslots: \d+ in (\d+) of /.exec(device) ?? [];
     expect(Number(active)).toBeGreaterThanOrEqual(slots);
     if (slots === 0) expect(Number(active)).toBe(0);
   }

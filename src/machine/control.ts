@@ -61,9 +61,13 @@ export interface MemoryDeviceDetails {
   /** What the guest can plug now at most, in bytes. */
   readonly usableSize: number;
   readonly memslots: {
+    /** Those that KVM has; one may cover several windows. */
+    readonly count: number;
+    /** Windows that they cover. */
     readonly active: number;
+    /** Windows in all. */
     readonly total: number;
-    /** Bytes; the last may be smaller. */
+    /** Of a window, in bytes; the last may be smaller. */
     readonly size: number;
   };
   readonly convergence: Convergence;

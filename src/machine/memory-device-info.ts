@@ -10,6 +10,7 @@ function details(
   return {
     usableSize: device.sizes.usableSize,
     memslots: {
+      count: container.slotCount,
       active: container.activeCount,
       total: container.windowCount,
       size: container.windowSize,

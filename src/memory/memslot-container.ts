@@ -73,6 +73,11 @@ export class MemslotContainer {
     return this.#active.size;
   }
 
+  /** Memslots that cover them. */
+  get slotCount(): number {
+    return new Set(this.#active.values()).size;
+  }
+
   isActive(window: number): boolean {
     return this.#active.has(window);
   }

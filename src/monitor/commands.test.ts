@@ -74,7 +74,7 @@ describe('info memory-devices', () => {
     expect(verbose.split('Memory device')[1]).toBe(
       DEVICE('vm0', '0x140000000', 0, 0, '/objects/mem0').replace('Memory device', '') +
         '  usable-size: 268435456\n' +
-        '  memslots: 0 of 8\n' +
+        '  memslots: 0 in 0 of 8 windows\n' +
         '  memslot-size: 1073741824\n' +
         '  convergence: size is as requested\n' +
         '  nudges: 0\n' +

@@ -190,7 +190,7 @@ describe('info memory-map', () => {
       [
         'vm0: 0x140000000 to 0x180000000, 1 GiB',
         'plugged 200 MiB, resident 92 MiB, usable 300 MiB',
-        'memslots of 512 MiB: 1 of 2 (borders |); a cell is 64 MiB',
+        '1 memslot in 1 of 2 windows of 512 MiB (borders |); a cell is 64 MiB',
         '0x140000000 |#+-:....|        |',
         'plugged and # resident  + partly resident  - not resident;  : partly plugged',
         'unplugged and . in a memslot  (blank) not in one',

@@ -37,7 +37,7 @@ describe('memory', () => {
         id: 'vm1',
         'qom-path': '/machine/peripheral/vm1',
         'usable-size': 256 * MIB,
-        memslots: { active: 1, total: 8, size: GIB },
+        memslots: { count: 1, active: 1, total: 8, size: GIB },
         convergence: { reason: 'busy', cause: 'answered BUSY: no memory', for: 12_345 },
         nudges: 1,
         'held-requests': 2,

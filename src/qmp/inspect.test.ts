@@ -72,7 +72,12 @@ describe('memory', () => {
 
   it('x-tsvmm-query-memory-map cuts a device into pieces', async () => {
     const map = await ask('x-tsvmm-query-memory-map', { id: 'vm0', cells: 16 });
-    expect(map).toMatchObject({ id: 'vm0', 'cell-size': 64 * MIB, 'active-windows': 1 });
+    expect(map).toMatchObject({
+      id: 'vm0',
+      'cell-size': 64 * MIB,
+      'active-windows': 1,
+      memslots: 1,
+    });
     expect(map).toHaveProperty('cells.1', { plugged: 64 * MIB, resident: 20 * MIB, mapped: 'all' });
     expect(rig().machine.calls).toEqual(['memoryMap vm0 16']);
     expect(await ask('x-tsvmm-query-memory-map', { id: 'vm0', cells: 0 })).toEqual(

@@ -109,6 +109,8 @@ export interface MemoryMapCell {
   readonly resident: number;
   /** Whether a memslot covers all of it, some of it, or nothing. */
   readonly mapped: 'all' | 'some' | 'none';
+  /** Whether a memslot begins in it, or a window without one; false where they are smaller. */
+  readonly border: boolean;
 }
 
 export interface MemoryMapInfo {
@@ -122,6 +124,8 @@ export interface MemoryMapInfo {
   readonly windowSize: number;
   readonly windows: number;
   readonly activeWindows: number;
+  /** KVM's memslots: one may cover several windows. */
+  readonly memslots: number;
   readonly cellSize: number;
   readonly cells: readonly MemoryMapCell[];
 }

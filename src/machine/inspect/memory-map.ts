@@ -4,7 +4,8 @@ import type { MemoryDevice } from '../memory-devices.ts';
 import type { MemoryMapCell, MemoryMapInfo } from './inspection.ts';
 
 /** Without a memslot nothing is plugged, so only cells that have one are looked into. */
-const NOT_MAPPED: MemoryMapCell = { plugged: 0, resident: 0, mapped: 'none' };
+const NOT_MAPPED: MemoryMapCell = { plugged: 0, resident: 0, mapped: 'none', border: false };
+const NOT_MAPPED_FROM_HERE: MemoryMapCell = { ...NOT_MAPPED, border: true };
 
 /** @returns bytes: the smallest power of two of blocks of which `cells` cover the region */
 export function cellSizeFor(size: number, blockSize: number, cells: number): number {
@@ -54,6 +55,14 @@ function mapped(
   return active < windows ? 'some' : 'all';
 }
 
+/** Whether a memslot begins in the cell at an offset, or a window without one. */
+function isBorder(container: MemslotContainer, offset: number, cellSize: number): boolean {
+  const { windowSize } = container;
+  if (windowSize < cellSize || offset % windowSize >= cellSize) return false;
+  const window = container.firstWindow(offset);
+  return (container.spanOf(window)?.first ?? window) === window;
+}
+
 /**
  * Looks at a device in pieces. What is resident is asked of the kernel on another thread, piece by
  * piece and only where something is plugged; the guest runs on, so pieces are of different moments.
@@ -66,14 +75,15 @@ export async function memoryMap(memory: MemoryDevice, most: number): Promise<Mem
   const activeByCell = activeIn(container, cellSize);
   for (let offset = 0; offset < size; offset += cellSize) {
     const active = activeByCell.get(cells.length);
+    const border = isBorder(container, offset, cellSize);
     if (active === undefined) {
-      cells.push(NOT_MAPPED);
+      cells.push(border ? NOT_MAPPED_FROM_HERE : NOT_MAPPED);
       continue;
     }
     const length = Math.min(cellSize, size - offset);
     const { bytes: plugged, start, end } = pluggedIn(device.memory, offset, length);
     const resident = plugged === 0 ? 0 : await backing.mapping.residentBytes(start, end - start);
-    cells.push({ plugged, resident, mapped: mapped(container, active, offset, length) });
+    cells.push({ plugged, resident, mapped: mapped(container, active, offset, length), border });
   }
   const { pluggedSize, usableSize } = device.sizes;
   return {
@@ -86,6 +96,7 @@ export async function memoryMap(memory: MemoryDevice, most: number): Promise<Mem
     windowSize: container.windowSize,
     windows: container.windowCount,
     activeWindows: container.activeCount,
+    memslots: container.slotCount,
     cellSize,
     cells,
   };

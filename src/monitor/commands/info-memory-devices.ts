@@ -34,7 +34,7 @@ function describeDetails(details: MemoryDeviceDetails): string[] {
   const { ack, nack, busy, error } = answers;
   return [
     `  usable-size: ${details.usableSize}`,
-    `  memslots: ${memslots.active} of ${memslots.total}`,
+    `  memslots: ${memslots.count} in ${memslots.active} of ${memslots.total} windows`,
     `  memslot-size: ${memslots.size}`,
     `  convergence: ${convergence(details.convergence)}`,
     `  nudges: ${details.nudges}`,

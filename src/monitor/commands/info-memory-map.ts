@@ -16,7 +16,7 @@ export interface MapShape {
   readonly memaddr: number;
   readonly size: number;
   readonly blockSize: number;
-  /** Of one memslot; a border costs a character. */
+  /** What memslots cover, one or several; a border costs a character. */
   readonly windowSize: number;
 }
 
@@ -38,11 +38,6 @@ function draw(cell: MemoryMapCell, length: number): string {
   return cell.resident < cell.plugged ? '+' : '#';
 }
 
-/** Whether a window of memslots begins somewhere in the cell that begins at an offset. */
-function isBorder({ windowSize, cellSize }: MemoryMapInfo, offset: number): boolean {
-  return windowSize >= cellSize && offset % windowSize < cellSize;
-}
-
 function drawRow(map: MemoryMapInfo, first: number, count: number): string {
   let text = '';
   for (let index = first; index < Math.min(first + count, map.cells.length); index++) {
@@ -50,14 +45,14 @@ function drawRow(map: MemoryMapInfo, first: number, count: number): string {
     const offset = index * map.cellSize;
     if (cell === undefined) break;
     const length = Math.min(map.cellSize, map.size - offset);
-    text += `${isBorder(map, offset) ? '|' : ''}${draw(cell, length)}`;
+    text += `${cell.border ? '|' : ''}${draw(cell, length)}`;
   }
   const isLast = first + count >= map.cells.length;
   return isLast ? `${text}|` : text;
 }
 
 function heading(map: MemoryMapInfo): string[] {
-  const { id, memaddr, size, cellSize, windowSize, windows, activeWindows } = map;
+  const { id, memaddr, size, cellSize, windowSize, windows, activeWindows, memslots } = map;
   const resident = map.cells.reduce((sum, cell) => sum + cell.resident, 0);
   const borders =
     windowSize >= cellSize
@@ -66,7 +61,7 @@ function heading(map: MemoryMapInfo): string[] {
   return [
     `${id}: ${hex(memaddr)} to ${hex(memaddr + size)}, ${formatSize(size)}`,
     `plugged ${roughSize(map.pluggedSize)}, resident ${roughSize(resident)}, usable ${roughSize(map.usableSize)}`,
-    `memslots of ${formatSize(windowSize)}: ${activeWindows} of ${windows} (${borders}); a cell is ${formatSize(cellSize)}`,
+    `${memslots} ${memslots === 1 ? 'memslot' : 'memslots'} in ${activeWindows} of ${windows} windows of ${formatSize(windowSize)} (${borders}); a cell is ${formatSize(cellSize)}`,
   ];
 }
 

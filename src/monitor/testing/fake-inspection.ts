@@ -186,13 +186,19 @@ export class FakeInspection implements MachineInspection {
   memoryMap(id: string, cells: number): Promise<MemoryMapInfo> {
     this.calls.push(`memoryMap ${id} ${cells}`);
     const cellSize = 64 * MIB;
-    const cell = (plugged: number, resident: number, mapped: 'all' | 'none' = 'all') => ({
+    const cell = (
+      plugged: number,
+      resident: number,
+      border = false,
+      mapped: 'all' | 'none' = 'all',
+    ) => ({
       plugged: plugged * MIB,
       resident: resident * MIB,
       mapped,
+      border,
     });
     const first = [
-      cell(64, 64),
+      cell(64, 64, true),
       cell(64, 20),
       cell(64, 0),
       cell(8, 8),
@@ -208,8 +214,9 @@ export class FakeInspection implements MachineInspection {
       windowSize: 512 * MIB,
       windows: 2,
       activeWindows: 1,
+      memslots: 1,
       cellSize,
-      cells: [...first, ...Array.from({ length: 8 }, () => cell(0, 0, 'none'))],
+      cells: [...first, ...Array.from({ length: 8 }, (_, at) => cell(0, 0, at === 0, 'none'))],
     });
   }
 

@@ -28,7 +28,7 @@ function fakeDetails(index: number): MemoryDeviceDetails {
   const none = { count: 0, medianNs: 0, p99Ns: 0, maxNs: 0 };
   return {
     usableSize: 256 * MIB,
-    memslots: { active: index, total: 8, size: GIB },
+    memslots: { count: index, active: index, total: 8, size: GIB },
     convergence:
       index === 0
         ? { kind: 'converged', cause: 'size is as requested', forMs: 0 }

@@ -21,7 +21,7 @@ function describeDetails({ id, details }: MemoryDeviceInfo): Details {
     id,
     'qom-path': devicePath(id),
     'usable-size': usableSize,
-    memslots: { active: memslots.active, total: memslots.total, size: memslots.size },
+    memslots: { ...memslots },
     convergence: { reason: kind, cause, for: Math.round(forMs) },
     nudges: more.nudges,
     'held-requests': more.heldRequests,
@@ -127,6 +127,7 @@ export const memoryHandlers: Handlers<
       'window-size': map.windowSize,
       windows: map.windows,
       'active-windows': map.activeWindows,
+      memslots: map.memslots,
       'cell-size': map.cellSize,
       cells: map.cells.map(({ plugged, resident, mapped }) => ({ plugged, resident, mapped })),
     };

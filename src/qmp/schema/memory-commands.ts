@@ -35,7 +35,8 @@ const MemoryDeviceDetails = object({
   id: str,
   'qom-path': str,
   'usable-size': int,
-  memslots: object({ active: int, total: int, size: int }),
+  /** How many; how many windows they cover, and how many there are; the size of a window. */
+  memslots: object({ count: int, active: int, total: int, size: int }),
   convergence: object({
     reason: oneOf(...CONVERGENCE_KINDS),
     cause: str,
@@ -76,10 +77,12 @@ const MemoryMap = object({
   'block-size': int,
   'plugged-size': int,
   'usable-size': int,
-  /** Of one memslot; the last may be smaller. */
+  /** The last may be smaller. */
   'window-size': int,
   windows: int,
   'active-windows': int,
+  /** One may cover several windows. */
+  memslots: int,
   'cell-size': int,
   /** From the start of the device on; bytes. */
   cells: listOf(object({ plugged: int, resident: int, mapped: oneOf('all', 'some', 'none') })),
