@@ -105,6 +105,14 @@ describe('a session', () => {
     expect(await monitor.command('qom-set vm0 size 1G')).toMatch(/read-only/);
   });
 
+  it('shows what KVM itself answers among all that answers', async () => {
+    const vm = await bootAgent();
+    const monitor = await vm.monitor();
+    const text = await monitor.command('info mtree');
+    expect(text).toMatch(/ 00000000fec00000-00000000fec000ff .*: kvm-ioapic\n/);
+    expect(text).toMatch(/ 0000000000000040-0000000000000043 .*: kvm-pit counters\n.* i8042 data\n/);
+  });
+
   it.each(['info pci', 'info mtree', 'info cpus', 'info version', 'info memslots'])(
     '%s shows something',
     async (command) => {

@@ -1,5 +1,6 @@
 import { GPA_LIMIT } from '../units.ts';
 import type { AddressSpaceInfo, RegionInfo } from './control.ts';
+import { KERNEL_MMIO, KERNEL_PORTS } from './kernel-chips.ts';
 import type { Machine } from './machine.ts';
 
 /** What lies where, for `info mtree`: RAM, device memory with its memslots, MMIO, ports. */
@@ -22,17 +23,19 @@ export function addressSpaces(machine: Machine): readonly AddressSpaceInfo[] {
   const mmio = machine.spaces.mmio
     .ranges()
     .filter(({ base }) => memory.regions.every(({ gpa }) => gpa !== base));
-  const memoryChildren = [...regions, ...io(mmio)];
-  memoryChildren.sort((a, b) => a.start - b.start);
+  const byAddress = (all: readonly RegionInfo[]): readonly RegionInfo[] =>
+    all.toSorted((a, b) => a.start - b.start);
+  const inMemory = byAddress([...regions, ...io(mmio), ...KERNEL_MMIO]);
+  const ports = byAddress([...io(machine.spaces.ports.ranges()), ...KERNEL_PORTS]);
   const root = { start: 0, kind: 'container' } as const;
   return [
     {
       name: 'memory',
-      root: { ...root, size: GPA_LIMIT, name: 'system', children: memoryChildren },
+      root: { ...root, size: GPA_LIMIT, name: 'system', children: inMemory },
     },
     {
       name: 'I/O',
-      root: { ...root, size: 0x1_0000, name: 'io', children: io(machine.spaces.ports.ranges()) },
+      root: { ...root, size: 0x1_0000, name: 'io', children: ports },
     },
   ];
 }
