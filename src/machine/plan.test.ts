@@ -96,7 +96,8 @@ describe('memslots', () => {
     const devices = ['size=8G', 'size=1T,dynamic-memslots=on,memslot-size=1G'];
     await expect(plan({ devices })).rejects.toMatchObject({
       code: 'MEMSLOTS_EXHAUSTED',
-      message: "vm1: 1 TiB in memslots of 1 GiB are 1024, and 500 of this KVM's 509 are left",
+      message:
+        "vm1: 1 TiB in memslots of 1 GiB are 1024, and 500 of this KVM's 509 are left; give a larger memslot-size, or none",
     });
   });
 });

@@ -172,7 +172,7 @@ function checkMemslots(devices: readonly PlannedDevice[], memslots: number): voi
   for (const { id, size, memslotSize, memslots: wanted } of devices) {
     if (wanted > left) {
       const arithmetic = `${formatSize(size)} in memslots of ${formatSize(memslotSize)} are ${wanted}`;
-      const message = `${id}: ${arithmetic}, and ${left} of this KVM's ${memslots} are left`;
+      const message = `${id}: ${arithmetic}, and ${left} of this KVM's ${memslots} are left; give a larger memslot-size, or none`;
       throw new HostError('MEMSLOTS_EXHAUSTED', message);
     }
     left -= wanted;

@@ -78,7 +78,7 @@ export class MemslotTable {
   /** Sets `count` slots aside for a device. @throws HostError when there are not that many */
   promise(count: number, owner: string): void {
     if (count > this.available) {
-      const message = `${owner} wants ${count} memslots, ${this.available} of this KVM's ${this.capacity} are left`;
+      const message = `${owner} wants ${count} memslots, ${this.available} of this KVM's ${this.capacity} are left; give a larger memslot-size, or none`;
       throw new HostError('MEMSLOTS_EXHAUSTED', message);
     }
     this.#promised += count;
