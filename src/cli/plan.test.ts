@@ -37,7 +37,7 @@ it('a plan says where memory goes, what it costs, and what to tell the guest', (
     'Guest-physical memory:',
     '             0x0 - 0x3fffffff      RAM, 1 GiB',
     '     0x100000000 - 0x100ffffffff   vm0, 1 TiB',
-    '  it ends at 0x10100000000, 64508 GiB below the limit 0x400000000000',
+    '  it ends at 0x10100000000, 63 TiB below the limit 0x400000000000',
     'Memslots:',
     '  RAM: 1, always there',
     '  vm0: up to 1024 of 1 GiB, as memory is plugged',

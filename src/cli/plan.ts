@@ -1,5 +1,6 @@
 import { machineConfig } from '../api/parse-options.ts';
 import { planMachine, type Plan, type PlannedDevice } from '../machine/plan.ts';
+import { roughSize } from '../monitor/text.ts';
 import { formatSize, GIB, hex, MIB } from '../units.ts';
 import { vmOptions, type MachineOptions } from './machine-options.ts';
 
@@ -30,7 +31,7 @@ export function renderPlan(plan: Plan): readonly string[] {
       const to = hex(gpa + size - 1).padEnd(width);
       return `  ${hex(gpa).padStart(width)} - ${to}  ${name}, ${formatSize(size)}`;
     }),
-    `  it ends at ${hex(end)}, ${formatSize(limit - end)} below the limit ${hex(limit)}`,
+    `  it ends at ${hex(end)}, ${roughSize(limit - end)} below the limit ${hex(limit)}`,
     'Memslots:',
     `  RAM: ${ramMemslots}, always there`,
     ...devices.map(slots),
