@@ -43,7 +43,8 @@ export default defineConfig({
           include: ['guest-tests/linux/**/*.test.ts', DEVICE_MEMORY],
           testTimeout: 600_000,
           hookTimeout: 600_000,
-          fileParallelism: false,
+          // Most of a test is waiting for one guest: an emulated machine of two CPUs has room for two.
+          maxWorkers: 2,
         },
       },
     ],
