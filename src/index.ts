@@ -2,7 +2,7 @@
  * tsvmm for programs: machines in this process, and in others over QMP.
  */
 export { createVm, Vm, type VmEnd } from './api/vm.ts';
-export { connectVm, type RemoteVm } from './api/client/remote-vm.ts';
+export { connectVm, type ConnectOptions, type RemoteVm } from './api/client/remote-vm.ts';
 export type {
   MemoryBackendSpec,
   NumaDistanceSpec,

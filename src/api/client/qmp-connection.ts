@@ -41,10 +41,25 @@ export class QmpConnection {
     socket.on('close', () => this.#lost('the machine has closed the connection'));
   }
 
-  /** Connects and negotiates. @throws (rejects with) HostError when nobody answers there */
-  static async open(where: string, handlers: ConnectionHandlers): Promise<QmpConnection> {
+  /**
+   * Connects and negotiates.
+   *
+   * @param timeoutMs  for the negotiation: who accepts a connection may still have nothing to say
+   * @throws (rejects with) HostError when nobody answers there
+   */
+  static async open(
+    where: string,
+    handlers: ConnectionHandlers,
+    timeoutMs: number,
+  ): Promise<QmpConnection> {
     const connection = new QmpConnection(await openSocket(where), where, handlers);
-    await connection.execute('qmp_capabilities', {});
+    const late = (): void => connection.#lost(`nothing that speaks QMP answers in ${timeoutMs} ms`);
+    const timer = setTimeout(late, timeoutMs);
+    try {
+      await connection.execute('qmp_capabilities', {});
+    } finally {
+      clearTimeout(timer);
+    }
     return connection;
   }
 

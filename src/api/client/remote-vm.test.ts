@@ -125,6 +125,12 @@ describe('connectVm', () => {
     await expect(connectVm('tcp:nowhere')).rejects.toMatchObject({ name: 'ConfigError' });
   });
 
+  it('does not wait for ever for what says nothing', async () => {
+    const refused = connectVm(await impostor(''), { timeoutMs: 50 });
+    await expect(refused).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
+    await expect(refused).rejects.toThrow('nothing that speaks QMP answers in 50 ms');
+  });
+
   it.each([
     ['SSH-2.0-OpenSSH\r\n', 'does not speak QMP'],
     ['[]\r\n', 'does not speak QMP'],

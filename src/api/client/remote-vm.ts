@@ -11,19 +11,28 @@ import {
 import { noDevice } from '../no-device.ts';
 import type { VmControl } from '../vm-control.ts';
 import { listOf, numberOf, objectOf, textOf } from './answers.ts';
-import { QmpConnection } from './qmp-connection.ts';
+import { QmpConnection, type ConnectionHandlers } from './qmp-connection.ts';
 import { vmEvent } from './qmp-events.ts';
+
+/** How long a machine may take to answer at all, in milliseconds: it may be busy, or stopped. */
+const ANSWER_MS = 30_000;
+
+export interface ConnectOptions {
+  /** How long the machine may take to answer the first time, in milliseconds; default 30,000. */
+  readonly timeoutMs?: number;
+}
 
 /**
  * Takes control of a machine in another process, started with `tsvmm run --qmp WHERE`.
  *
  * @param where  path of its socket, `unix:PATH`, or `tcp:ADDR:PORT`
- * @throws (rejects with) HostError CANNOT_CONNECT when nobody answers there
+ * @throws (rejects with) HostError CANNOT_CONNECT when nobody listens there, CONNECTION_LOST when
+ *   who does is no machine, or says nothing
  */
-export async function connectVm(where: string): Promise<RemoteVm> {
+export async function connectVm(where: string, options: ConnectOptions = {}): Promise<RemoteVm> {
   const hub = new EventHub();
   let ended = false;
-  const connection = await QmpConnection.open(where, {
+  const handlers: ConnectionHandlers = {
     onEvent: (name, data) => {
       const event = vmEvent(name, data);
       if (event !== undefined) hub.emit(event);
@@ -32,7 +41,9 @@ export async function connectVm(where: string): Promise<RemoteVm> {
       hub.end();
     },
     onClose: (error) => hub.end(error),
-  });
+  };
+  const { timeoutMs = ANSWER_MS } = options;
+  const connection = await QmpConnection.open(where, handlers, timeoutMs);
   return new RemoteVm(new RemoteHost(connection, hub, () => ended));
 }
 

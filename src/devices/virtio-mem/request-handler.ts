@@ -143,6 +143,7 @@ export class RequestHandler {
       return failed(error);
     }
   }
+
   /** Somebody relies on memory as it is. */
   #refuse(what: string, reason: string): number {
     this.#held += 1;
