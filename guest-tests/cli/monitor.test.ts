@@ -110,7 +110,9 @@ describe('a session', () => {
     const monitor = await vm.monitor();
     const text = await monitor.command('info mtree');
     expect(text).toMatch(/ 00000000fec00000-00000000fec000ff .*: kvm-ioapic\n/);
-    expect(text).toMatch(/ 0000000000000040-0000000000000043 .*: kvm-pit counters\n.* i8042 data\n/);
+    expect(text).toMatch(
+      / 0000000000000040-0000000000000043 .*: kvm-pit counters\n.* i8042 data\n/,
+    );
   });
 
   it.each(['info pci', 'info mtree', 'info cpus', 'info version', 'info memslots'])(
