@@ -11,21 +11,28 @@ readonly oldest_good_qemu=10
 # QEMU if it is new enough, and otherwise the one of Debian's backports, unpacked beside it.
 ensure_qemu() {
   local folder=$cache/qemu-backports
-  if [[ $force == no && -x $folder/qemu-system-x86_64 ]]; then return 0; fi
+  if [[ $force == no ]] && is_good_qemu "$folder/qemu-system-x86_64"; then return 0; fi
   local made=$scratch/qemu
   rm -rf -- "$made"
   mkdir -p -- "$made"
   if (($(qemu_major "$(command -v qemu-system-x86_64 || true)") < oldest_good_qemu)); then
-    unpack_qemu "$made"
+    # Where there are no backports most of what is nested still works.
+    (unpack_qemu "$made") || say 'the installed QEMU must do: guests of several CPUs may crash under it'
   fi
   if [[ -x $made/usr/bin/qemu-system-x86_64 ]]; then
     write_qemu_wrapper "$made/qemu-system-x86_64"
   else
+    rm -rf -- "${made:?}"/*
     ln -s -- "$(command -v qemu-system-x86_64)" "$made/qemu-system-x86_64"
   fi
   rm -rf -- "$folder"
   mv -- "$made" "$folder"
   say "$folder/qemu-system-x86_64: QEMU $(qemu_version "$folder/qemu-system-x86_64")"
+}
+
+# What was unpacked is a script. A link to what is installed is looked at each time.
+is_good_qemu() {
+  [[ -x $1 ]] && { [[ ! -L $1 ]] || (($(qemu_major "$1") >= oldest_good_qemu)); }
 }
 
 qemu_version() { "$1" --version | sed -nE '1s/.*version ([0-9.]+).*/\1/p'; }
@@ -53,8 +60,8 @@ write_qemu_wrapper() {
   cat >"$1" <<'END'
 #!/bin/sh
 here=$(dirname -- "$(readlink -f -- "$0")")
-libraries=$here/usr/lib/x86_64-linux-gnu
-export LD_LIBRARY_PATH="$libraries" QEMU_MODULE_DIR="$libraries/qemu"
+export LD_LIBRARY_PATH="$here/usr/lib/x86_64-linux-gnu:$here/lib/x86_64-linux-gnu"
+export QEMU_MODULE_DIR="$here/usr/lib/x86_64-linux-gnu/qemu"
 exec "$here/usr/bin/qemu-system-x86_64" -L "$here/usr/share/qemu" -L "$here/usr/share/seabios" "$@"
 END
   chmod 755 -- "$1"
