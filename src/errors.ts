@@ -40,6 +40,12 @@ export function exitCodeOf(error: unknown): number {
   return EXIT_CODE.host;
 }
 
+/** The code of a failed system call, as `ECONNREFUSED`, or of an error family. */
+export function errorCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
 /** What to print of something that was thrown: its message on one line. */
 export function messageOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);

@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
-import { ConfigError, messageOf } from '../errors.ts';
+import { ConfigError, errorCode, messageOf } from '../errors.ts';
 
 /** What a file is for; its messages begin with it, as `kernel ./vmlinuz: …`. */
 export type BootFileRole = 'kernel' | 'initrd';
@@ -11,10 +11,6 @@ const WHY_NOT_OPENED: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'the path is too long',
   ELOOP: 'its symbolic links lead in a circle',
 };
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
-}
 
 function whyNotUsable(stats: Stats): string | undefined {
   if (stats.isDirectory()) return 'is a directory';
@@ -44,7 +40,7 @@ export class BootFile {
       // Without O_NONBLOCK the opening of a pipe would wait for its writer.
       fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     } catch (error) {
-      const why = WHY_NOT_OPENED[codeOf(error)] ?? messageOf(error);
+      const why = WHY_NOT_OPENED[errorCode(error) ?? ''] ?? messageOf(error);
       throw refusal(role, path, why, error);
     }
     const stats = fstatSync(fd);

@@ -1,20 +1,15 @@
 import { statSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { HostError, messageOf } from '../errors.ts';
+import { errorCode, HostError, messageOf } from '../errors.ts';
 import { SOCKET_PATH_LIMIT } from './unix-listener.ts';
 
 function refuse(path: string, why: string, cause?: unknown): never {
   throw new HostError('CANNOT_CONNECT', `${path}: ${why}`, { cause });
 }
 
-/** The code of a failed system call, as `ECONNREFUSED`. */
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
-}
-
 /** Says why there is no connection: the kernel refuses a file that is no socket as it does a dead one. */
 function explain(path: string, error: unknown): string {
-  switch (codeOf(error)) {
+  switch (errorCode(error)) {
     case 'ENOENT':
       return 'there is no such socket';
     case 'EACCES':

@@ -1,6 +1,6 @@
 import { lstatSync, unlinkSync, type Stats } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { ConfigError, HostError, messageOf } from '../errors.ts';
+import { ConfigError, errorCode, HostError, messageOf } from '../errors.ts';
 import { log } from '../log.ts';
 
 /** Bytes of a socket's path that fit beside its NUL: sun_path of unix(7) has 108. */
@@ -8,17 +8,11 @@ export const SOCKET_PATH_LIMIT = 107;
 /** Clients that may wait before somebody serves them, and at any time in the kernel's queue. */
 const BACKLOG = 16;
 
-/** The code of a failed system call, as `ECONNREFUSED`. */
-function codeOf(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
-}
-
 function statOf(path: string): Stats | undefined {
   try {
     return lstatSync(path);
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
+    if (errorCode(error) === 'ENOENT') return undefined;
     throw new ConfigError('SOCKET_PATH', `${path}: ${messageOf(error)}`, { cause: error });
   }
 }
@@ -32,7 +26,7 @@ async function isAlive(path: string): Promise<boolean> {
     });
     return true;
   } catch (error) {
-    const code = codeOf(error);
+    const code = errorCode(error);
     return code !== 'ECONNREFUSED' && code !== 'ENOENT';
   } finally {
     socket.destroy();
@@ -128,7 +122,7 @@ export class UnixListener {
       await bind(server, path);
     } catch (error) {
       server.close();
-      const Family = codeOf(error) === 'EMFILE' ? HostError : ConfigError;
+      const Family = errorCode(error) === 'EMFILE' ? HostError : ConfigError;
       throw new Family('SOCKET_PATH', `${option} unix:${path}: ${messageOf(error)}`, {
         cause: error,
       });

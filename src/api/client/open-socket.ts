@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import { HostError, messageOf } from '../../errors.ts';
+import { errorCode, HostError, messageOf } from '../../errors.ts';
 import { parseQmpTarget } from '../../qmp/target.ts';
 import { connectUnix } from '../../terminal/unix-client.ts';
 
@@ -14,8 +14,7 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 function explain(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return (typeof code === 'string' ? REASONS[code] : undefined) ?? messageOf(error);
+  return REASONS[errorCode(error) ?? ''] ?? messageOf(error);
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Backing } from '../../memory/backing.ts';
 import type { MappingBudget } from '../../memory/mapping-budget.ts';
-import { messageOf } from '../../errors.ts';
+import { errorCode, messageOf } from '../../errors.ts';
 import { log } from '../../log.ts';
 import { MIB, PAGE_SIZE } from '../../units.ts';
 import { BlockMap } from './block-map.ts';
@@ -70,7 +70,7 @@ export class UnpluggedProtection {
       } catch (error) {
         this.#options.budget.take(-cost);
         this.#settle(first, end);
-        if (!isOutOfMemory(error)) throw error;
+        if (errorCode(error) !== 'ENOMEM') throw error;
       }
     }
     this.#liftUpToNeighbour(first, end);
@@ -215,10 +215,6 @@ export class UnpluggedProtection {
       'unplugged memory stays accessible to the guest: too many mappings (raise vm.max_map_count, or use larger blocks)';
     logger.warn({ id: this.#options.id, why }, message);
   }
-}
-
-function isOutOfMemory(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOMEM';
 }
 
 /**
