@@ -1,6 +1,7 @@
 import { messageOf } from '../../errors.ts';
+import { log } from '../../log.ts';
 import type { MemoryHolds } from '../../memory/memory-holds.ts';
-import { BusyLog } from './busy-log.ts';
+import { GuestLog } from '../../virtio/guest-log.ts';
 import type { DeviceSizes } from './device-sizes.ts';
 import type { PluggedMemory } from './plugged-memory.ts';
 import type { VirtioMemProperties } from './properties.ts';
@@ -14,6 +15,8 @@ import {
   VIRTIO_MEM_STATE_PLUGGED,
   VIRTIO_MEM_STATE_UNPLUGGED,
 } from './spec.ts';
+
+const logger = log('virtio-mem');
 
 export interface RequestHandlerOptions {
   readonly properties: VirtioMemProperties;
@@ -32,14 +35,14 @@ export interface RequestHandlerOptions {
  */
 export class RequestHandler {
   readonly #options: RequestHandlerOptions;
-  readonly #log: BusyLog;
+  /** A guest that asks again and again gets one line a second. */
+  readonly #log = new GuestLog(logger);
   #state = 0;
   #held = 0;
   #heldNow = false;
 
   constructor(options: RequestHandlerOptions) {
     this.#options = options;
-    this.#log = new BusyLog(options.properties.id);
   }
 
   /** Requests answered BUSY since memory was held. */
@@ -153,7 +156,8 @@ export class RequestHandler {
   }
 
   #busy(what: string, cause: string): void {
-    this.#options.onBusy(cause);
-    this.#log.busy(what, cause);
+    const { onBusy, properties } = this.#options;
+    onBusy(cause);
+    this.#log.warn({ id: properties.id, request: what, error: cause }, 'answered BUSY');
   }
 }
