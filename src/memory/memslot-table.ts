@@ -52,9 +52,11 @@ export class MemslotTable {
   /** KVM_CAP_NR_MEMSLOTS. */
   readonly capacity: number;
   readonly #host: MemslotHost;
-  readonly #slots = new Map<SlotId, Memslot>();
-  /** What each slot was made of, to make it again. */
-  readonly #requests = new Map<SlotId, MemslotRequest>();
+  /** With what each was made of, to make it again. */
+  readonly #slots = new Map<
+    SlotId,
+    { readonly memslot: Memslot; readonly request: MemslotRequest }
+  >();
   /** Ids below `#next` that are free again, lowest last. */
   readonly #free: SlotId[] = [];
   #next = 0;
@@ -96,14 +98,13 @@ export class MemslotTable {
     if (this.#free.length > 0) this.#free.pop();
     else this.#next += 1;
     const memslot: Memslot = { id, gpa, size, owner };
-    this.#slots.set(id, memslot);
-    this.#requests.set(id, request);
+    this.#slots.set(id, { memslot, request });
     return memslot;
   }
 
   /** Whether this slot was not taken away meanwhile. */
   has(memslot: Memslot): boolean {
-    return this.#slots.get(memslot.id) === memslot;
+    return this.#slots.get(memslot.id)?.memslot === memslot;
   }
 
   /** Takes a slot from KVM. */
@@ -126,7 +127,6 @@ export class MemslotTable {
     }
     for (const { id } of memslots) {
       this.#slots.delete(id);
-      this.#requests.delete(id);
       this.#free.push(id);
     }
     this.#free.sort((a, b) => b - a);
@@ -134,10 +134,10 @@ export class MemslotTable {
 
   /** Makes a slot that may be gone. KVM has nothing against one that is there already. */
   #ensure(id: SlotId): void {
-    const request = this.#requests.get(id);
-    if (request === undefined) return;
+    const slot = this.#slots.get(id);
+    if (slot === undefined) return;
     try {
-      this.#set(id, request);
+      this.#set(id, slot.request);
     } catch {
       this.#giveUp(id);
     }
@@ -159,13 +159,12 @@ export class MemslotTable {
 
   #forget(id: SlotId): void {
     this.#slots.delete(id);
-    this.#requests.delete(id);
     this.#insertFree(id);
   }
 
   /** Active slots by address. */
   list(): readonly Memslot[] {
-    return [...this.#slots.values()].sort((a, b) => a.gpa - b.gpa);
+    return Array.from(this.#slots.values(), ({ memslot }) => memslot).sort((a, b) => a.gpa - b.gpa);
   }
 
   #insertFree(id: SlotId): void {
