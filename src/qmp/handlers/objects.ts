@@ -71,10 +71,10 @@ export const objectHandlers: Handlers<'qom-list' | 'qom-list-types' | 'qom-get' 
   'qom-set': async ({ path, property: name, value }, context) => {
     const node = findObject(context, path);
     const isFixed = name === 'type' || node.children.has(name);
-    if (isFixed || !findProperty(node, name).writable) {
+    const property = isFixed ? undefined : findProperty(node, name);
+    if (property?.writable !== true) {
       throw genericError(`Property ${quoted(`${node.type}.${name}`)} is not writable`);
     }
-    const property = findProperty(node, name);
     await context.control.setProperty(node.path, name, checkValue(property, value));
     return {};
   },
