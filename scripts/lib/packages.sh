@@ -46,15 +46,18 @@ depended_kernel() {
 
 read_depended_kernel() {
   need_apt
-  { apt-cache show --no-all-versions -- "$1" 2>/dev/null || true; } |
-    sed -nE 's/^Depends:.*\b(linux-image-[0-9][^ ,]+) \(= ([^)]+)\).*/\1=\2/p'
+  { apt-cache show --no-all-versions -- "$1" 2>/dev/null || true; } | kernels_behind
+}
+
+# kernels_behind: of records of meta packages, name=version of the kernels.
+kernels_behind() {
+  sed -nE 's/^Depends:.*\b(linux-image-[0-9][^ ,]+) \(= ([^)]+)\).*/\1=\2/p'
 }
 
 # newest_kernel META: as depended_kernel, the newest of the suites that are open.
 newest_kernel() {
-  apt-cache "${apt_options[@]}" show -- "$1" 2>/dev/null |
-    sed -nE 's/^Depends:.*\b(linux-image-[0-9][^ ,]+) \(= ([^)]+)\).*/\2 \1/p' |
-    sort -V | awk 'END { if (NR) print $2 "=" $1 }'
+  apt-cache "${apt_options[@]}" show -- "$1" 2>/dev/null | kernels_behind |
+    sort -t = -k 2 -V | tail -n 1
 }
 
 # depended_parts NAME=VERSION: name=version of each package that a kernel is made of.

@@ -50,7 +50,6 @@ unpack_qemu() {
   suites_apt install --download-only --reinstall --no-install-recommends \
     -t "$(suite_codename)-backports" \
     qemu-system-x86 qemu-system-common qemu-system-data seabios || die 'could not fetch QEMU'
-  close_suites
   unpack_archives "$1"
   [[ -x $1/usr/bin/qemu-system-x86_64 ]] || die 'the package has no qemu-system-x86_64'
 }
