@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { named, onBackend } from '../harness/backends.ts';
+import { expectZeroWhenPlugged, named, onBackend } from '../harness/backends.ts';
 import { GIB, MIB } from '../harness/sizes.ts';
 import { bootAgent, startVm } from '../harness/test-vm.ts';
 import { WAIT_LIMIT_MS } from '../harness/text-stream.ts';
@@ -64,18 +64,7 @@ for (const { name, word, backend, pageSize } of KINDS) {
       'is zeroed whenever it is unplugged%s',
       async (keys) => {
         const vm = await onBackend(backend, keys);
-        const { addr, block } = await vm.agent.initMem();
-        expect(block).toBe(2 * MIB);
-        expect(await vm.agent.ok(`plug ${addr} 8`)).toBe('ack');
-        await vm.agent.ok(`zero ${addr} 16M`);
-        await vm.agent.ok(`fill ${addr} 16M 1`);
-        expect(await vm.agent.ok(`unplug ${addr + 2 * block} 2`)).toBe('ack');
-        expect(await vm.agent.ok(`plug ${addr + 2 * block} 2`)).toBe('ack');
-        await vm.agent.ok(`zero ${addr + 2 * block} 4M`);
-        await vm.agent.ok(`check ${addr} 4M 1`);
-        expect(await vm.agent.ok('unplug-all')).toBe('ack');
-        expect(await vm.agent.ok(`plug ${addr} 8`)).toBe('ack');
-        await vm.agent.ok(`zero ${addr} 16M`);
+        await expectZeroWhenPlugged(vm);
       },
     );
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { onBackend } from '../harness/backends.ts';
+import { expectZeroWhenPlugged, onBackend } from '../harness/backends.ts';
 import { GIB, MIB } from '../harness/sizes.ts';
 import { bootAgent, startVm, tempDir } from '../harness/test-vm.ts';
 
@@ -20,17 +20,7 @@ describe.each([
         backend.replace('FOLDER', temp.path),
         `,dynamic-memslots=${dynamic}`,
       );
-      const { addr, block } = await vm.agent.initMem();
-      expect(await vm.agent.ok(`plug ${addr} 8`)).toBe('ack');
-      await vm.agent.ok(`zero ${addr} 16M`);
-      await vm.agent.ok(`fill ${addr} 16M 1`);
-      expect(await vm.agent.ok(`unplug ${addr + 2 * block} 2`)).toBe('ack');
-      expect(await vm.agent.ok(`plug ${addr + 2 * block} 2`)).toBe('ack');
-      await vm.agent.ok(`zero ${addr + 2 * block} 4M`);
-      await vm.agent.ok(`check ${addr} 4M 1`);
-      await vm.agent.ok('unplug-all');
-      expect(await vm.agent.ok(`plug ${addr} 8`)).toBe('ack');
-      await vm.agent.ok(`zero ${addr} 16M`);
+      await expectZeroWhenPlugged(vm);
     },
   );
 

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { expect, onTestFinished } from 'vitest';
+import { MIB } from './sizes.ts';
 import { bootAgent, tempDir } from './test-vm.ts';
 import type { Vm } from './vm.ts';
 
@@ -15,6 +16,22 @@ export function onBackend(backend: string, keys = ''): Promise<Vm> {
     virtioMem: [`memdev=m,requested-size=64M${keys}`],
     args: ['--memory-backend', named(backend)],
   });
+}
+
+/** Fills blocks, unplugs some and then all of them: each reads zeros when it is plugged again. */
+export async function expectZeroWhenPlugged(vm: Vm): Promise<void> {
+  const { addr, block } = await vm.agent.initMem();
+  expect(block).toBe(2 * MIB);
+  expect(await vm.agent.ok(`plug ${addr} 8`)).toBe('ack');
+  await vm.agent.ok(`zero ${addr} 16M`);
+  await vm.agent.ok(`fill ${addr} 16M 1`);
+  expect(await vm.agent.ok(`unplug ${addr + 2 * block} 2`)).toBe('ack');
+  expect(await vm.agent.ok(`plug ${addr + 2 * block} 2`)).toBe('ack');
+  await vm.agent.ok(`zero ${addr + 2 * block} 4M`);
+  await vm.agent.ok(`check ${addr} 4M 1`);
+  expect(await vm.agent.ok('unplug-all')).toBe('ack');
+  expect(await vm.agent.ok(`plug ${addr} 8`)).toBe('ack');
+  await vm.agent.ok(`zero ${addr} 16M`);
 }
 
 /** Ends with a line on stderr, not with a signal. */
