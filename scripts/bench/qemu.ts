@@ -10,6 +10,8 @@ const LIBRARIES = 'lib/x86_64-linux-gnu';
 /** A QEMU: installed, or unpacked below a `usr` folder that is not the system's. */
 interface Installation {
   readonly file: string;
+  /** What comes before all other arguments. */
+  readonly first: readonly string[];
   readonly env: NodeJS.ProcessEnv;
   /** Folders of firmware, for `-L`. */
   readonly data: readonly string[];
@@ -25,19 +27,22 @@ function installation(file: string): Installation {
   const firmware = ['qemu', 'seabios'].map((name) => join(usr, 'share', name));
   const data = firmware.filter((path) => existsSync(path));
   if (!file.includes('/') || usr === '/usr' || data.length === 0) {
-    return { file, env: process.env, data: [] };
+    return { file, first: [], env: process.env, data: [] };
   }
   const libraries = join(usr, LIBRARIES);
-  const env = {
-    ...process.env,
-    LD_LIBRARY_PATH: libraries,
-    QEMU_MODULE_DIR: join(libraries, 'qemu'),
-  };
-  return { file, env, data };
+  const env = { ...process.env, QEMU_MODULE_DIR: join(libraries, 'qemu') };
+  const loader = join(libraries, 'ld-linux-x86-64.so.2');
+  if (!existsSync(loader)) return { file, first: [], env, data };
+  const first = ['--inhibit-cache', '--library-path', libraries, file];
+  return { file: loader, first, env, data };
 }
 
-function output({ file, env }: Installation, args: readonly string[]): string {
-  return execFileSync(file, args, { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+function output({ file, first, env }: Installation, args: readonly string[]): string {
+  return execFileSync(file, [...first, ...args], {
+    env,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
 }
 
 function hasQboot({ data }: Installation): boolean {
@@ -87,7 +92,7 @@ function vmmOf(found: Installation): Vmm {
     dynamicMemslots,
     command: (machine, kernel): CommandLine => ({
       file: found.file,
-      args: [...fixed, ...machineArguments(machine, kernel, dynamicMemslots)],
+      args: [...found.first, ...fixed, ...machineArguments(machine, kernel, dynamicMemslots)],
       env: found.env,
     }),
   };
@@ -103,7 +108,7 @@ function vmmOf(found: Installation): Vmm {
 export function findQemu(): Vmm | undefined {
   const named = process.env['QEMU'];
   if (named !== undefined) return vmmOf(installation(named));
-  const unpacked = join(cacheFolder(), 'qemu-backports', 'usr', 'bin', 'qemu-system-x86_64');
+  const unpacked = join(cacheFolder(), 'qemu', 'usr', 'bin', 'qemu-system-x86_64');
   const file = existsSync(unpacked) ? unpacked : 'qemu-system-x86_64';
   try {
     return vmmOf(installation(file));
