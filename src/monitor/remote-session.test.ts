@@ -93,4 +93,14 @@ describe('what is no monitor', () => {
       message: expect.stringContaining(why) as string,
     });
   });
+
+  it('and says nothing is not waited for for ever', async () => {
+    path = join(temporaryFolder(), 'other.sock');
+    server = createServer((socket) => socket.resume());
+    await new Promise<void>((resolve) => server.listen(path, resolve));
+    const opened = RemoteSession.open(await connectUnix(path), 'here', () => 80, 20);
+    await expect(opened).rejects.toThrow(
+      'here: no monitor answers there: it says nothing for 0.02 s',
+    );
+  });
 });

@@ -8,6 +8,9 @@ import { quoteWord, wordAtEnd } from './words.ts';
 /** What every monitor says first. */
 const GREETING = /^tsvmm \S+ monitor/;
 
+/** A monitor whose machine is stopped, or busy, greets all the same. Milliseconds. */
+const GREETING_MS = 30_000;
+
 /** The end of an answer: a prompt on a line of its own. */
 const isComplete = (text: string): boolean =>
   text.endsWith(PROMPT) && (text.length === PROMPT.length || text.at(-PROMPT.length - 1) === '\n');
@@ -45,21 +48,30 @@ export class RemoteSession implements Conversation {
    * @param socket  connected; its errors are somebody else's
    * @param where   what it is called in messages
    * @param columns what the terminal shows in a line now, where that is known
+   * @param limitMs a parameter for tests
    * @throws (rejects with) HostError when something else, or nothing, answers there
    */
   static async open(
     socket: Socket,
     where: string,
     columns: () => number | undefined,
+    limitMs = GREETING_MS,
   ): Promise<RemoteSession> {
     const session = new RemoteSession(socket, columns);
+    const end = { isLate: false };
+    const timer = setTimeout(() => {
+      end.isLate = true;
+      session.#answer(session.#text);
+    }, limitMs);
     const greeting = await new Promise<string>((resolve) => (session.#answered = resolve));
-    if (!session.#ended && GREETING.test(greeting)) {
+    clearTimeout(timer);
+    if (!session.#ended && !end.isLate && GREETING.test(greeting)) {
       session.#greeting = greeting;
       return session;
     }
     socket.destroy();
-    const said = greeting === '' ? 'closes the connection' : `says ${printable(greeting.trim())}`;
+    const silence = end.isLate ? `says nothing for ${limitMs / 1000} s` : 'closes the connection';
+    const said = greeting === '' ? silence : `says ${printable(greeting.trim())}`;
     throw new HostError('NOT_A_MONITOR', `${where}: no monitor answers there: it ${said}`);
   }
 
