@@ -51,3 +51,17 @@ export function messageOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   return text.replace(/\s*\n\s*/g, ' ');
 }
+
+const WHY_NOT_OPENED: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file',
+  ENOTDIR: 'no such file: part of its path is not a directory',
+  EISDIR: 'is a directory',
+  EACCES: 'no permission to read it',
+  ENAMETOOLONG: 'the path is too long',
+  ELOOP: 'its symbolic links lead in a circle',
+};
+
+/** Why a file that the user named could not be opened or read, in words. */
+export function whyNotOpened(error: unknown): string {
+  return WHY_NOT_OPENED[errorCode(error) ?? ''] ?? messageOf(error);
+}

@@ -1,16 +1,8 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
-import { ConfigError, errorCode, messageOf } from '../errors.ts';
+import { ConfigError, messageOf, whyNotOpened } from '../errors.ts';
 
 /** What a file is for; its messages begin with it, as `kernel ./vmlinuz: …`. */
 export type BootFileRole = 'kernel' | 'initrd';
-
-const WHY_NOT_OPENED: Readonly<Record<string, string>> = {
-  ENOENT: 'no such file',
-  ENOTDIR: 'no such file: part of its path is not a directory',
-  EACCES: 'no permission to read it',
-  ENAMETOOLONG: 'the path is too long',
-  ELOOP: 'its symbolic links lead in a circle',
-};
 
 function whyNotUsable(stats: Stats): string | undefined {
   if (stats.isDirectory()) return 'is a directory';
@@ -40,8 +32,7 @@ export class BootFile {
       // Without O_NONBLOCK the opening of a pipe would wait for its writer.
       fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     } catch (error) {
-      const why = WHY_NOT_OPENED[errorCode(error) ?? ''] ?? messageOf(error);
-      throw refusal(role, path, why, error);
+      throw refusal(role, path, whyNotOpened(error), error);
     }
     const stats = fstatSync(fd);
     const why = whyNotUsable(stats);

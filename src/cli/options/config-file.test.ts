@@ -175,8 +175,13 @@ memory-backend: [{type: file, id: f, mem-path: ./memory}]
   });
 
   it('that cannot be read is named', () => {
-    expect(() => new ConfigFile('/nowhere/vm.yaml')).toThrow('--config /nowhere/vm.yaml: ENOENT');
-    expect(() => new ConfigFile(folder)).toThrow(`--config ${folder}: EISDIR`);
+    expect(() => new ConfigFile('/nowhere/vm.yaml')).toThrow(
+      '--config /nowhere/vm.yaml: no such file',
+    );
+    expect(() => new ConfigFile(folder)).toThrow(`--config ${folder}: is a directory`);
+    expect(() => new ConfigFile('/dev/zero')).toThrow(
+      '--config /dev/zero: more than 1048576 bytes',
+    );
     expect(refusal('#'.repeat(2 ** 20 + 1))).toBe('--config vm.yaml: more than 1048576 bytes');
   });
 });

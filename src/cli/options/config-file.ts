@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
-import { ConfigError, messageOf } from '../../errors.ts';
+import { ConfigError, messageOf, whyNotOpened } from '../../errors.ts';
 import { ConfigReader, type FileValue, type Place } from './config-reader.ts';
 import { entryText, idOf, overrideEntry, parseEntry, type Entry } from './entry.ts';
 import { attributeOf, RUN_OPTIONS } from './table.ts';
@@ -16,17 +16,34 @@ const DEVICE_REFUSAL = /^(?:--virtio-mem id=)?([A-Za-z][\w.-]*): ([a-z-]+)=/;
 
 type Overrides = Record<string, string | readonly string[] | boolean>;
 
-function readText(file: string): string {
-  let text: string;
+function refusal(file: string, why: string, cause?: unknown): ConfigError {
+  return new ConfigError('BAD_CONFIG_FILE', `--config ${file}: ${why}`, { cause });
+}
+
+/** At most so many bytes: what is named may be a pipe, or a device that never ends. */
+function readUpTo(file: string, limit: number): Buffer {
+  const fd = openSync(file, 'r');
   try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new ConfigError('BAD_CONFIG_FILE', `--config ${file}: ${messageOf(error)}`, {
-      cause: error,
-    });
+    const buffer = Buffer.allocUnsafe(limit);
+    let length = 0;
+    for (let count = -1; count !== 0 && length < limit; length += count) {
+      count = readSync(fd, buffer, length, limit - length, null);
+    }
+    return buffer.subarray(0, length);
+  } finally {
+    closeSync(fd);
   }
-  if (text.length <= FILE_LIMIT) return text;
-  throw new ConfigError('BAD_CONFIG_FILE', `--config ${file}: more than ${FILE_LIMIT} bytes`);
+}
+
+function readText(file: string): string {
+  let bytes: Buffer;
+  try {
+    bytes = readUpTo(file, FILE_LIMIT + 1);
+  } catch (error) {
+    throw refusal(file, whyNotOpened(error), error);
+  }
+  if (bytes.length > FILE_LIMIT) throw refusal(file, `more than ${FILE_LIMIT} bytes`);
+  return bytes.toString('utf8');
 }
 
 /** YAML would take much that JSON does not. */
@@ -34,7 +51,7 @@ function checkJson(file: string, text: string): void {
   try {
     JSON.parse(text);
   } catch (error) {
-    throw new ConfigError('BAD_CONFIG_FILE', `--config ${file}: ${messageOf(error)}`);
+    throw refusal(file, messageOf(error), error);
   }
 }
 
