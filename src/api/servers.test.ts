@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { setLogLevel } from '../log.ts';
@@ -26,16 +27,41 @@ async function open(options: object): Promise<Servers> {
   return servers;
 }
 
+async function expectAnswer(where: string): Promise<void> {
+  const vm = await connectVm(where);
+  expect(await vm.status()).toBe('running');
+  await vm.close();
+}
+
+const hasIpv6 = networkInterfaces()['lo']?.some(({ address }) => address === '::1') === true;
+
 describe('Servers', () => {
   it('lets programs in at every place that is named, once there is a machine', async () => {
     const [one, two] = [join(folder, 'one'), join(folder, 'two')];
     const opened = await open({ qmp: [`unix:${one}`, `unix:${two}`] });
-    const waiting = connectVm(one);
+    const answer = expectAnswer(one);
     opened.serve(new FakeMachine(), new MachineEvents());
-    for (const vm of [await waiting, await connectVm(two)]) {
-      expect(await vm.status()).toBe('running');
-      await vm.close();
-    }
+    await answer;
+    await expectAnswer(two);
+  });
+
+  it('says where, with the port that it got', async () => {
+    const path = join(folder, 'one');
+    const opened = await open({ qmp: ['tcp:0', `unix:${path}`] });
+    opened.serve(new FakeMachine(), new MachineEvents());
+    expect(opened.qmp).toEqual([
+      expect.stringMatching(/^tcp:127\.0\.0\.1:[1-9]\d+$/),
+      `unix:${path}`,
+    ]);
+    for (const where of opened.qmp) await expectAnswer(where);
+  });
+
+  it.skipIf(!hasIpv6)('says an IPv6 address as it is written before a port', async () => {
+    const opened = await open({ qmp: 'tcp:[::1]:0' });
+    opened.serve(new FakeMachine(), new MachineEvents());
+    const [where = ''] = opened.qmp;
+    expect(where).toMatch(/^tcp:\[::1\]:[1-9]\d+$/);
+    await expectAnswer(where);
   });
 
   it('takes its sockets away', async () => {

@@ -9,11 +9,6 @@ interface Entrance {
   close(): Promise<void>;
 }
 
-async function openQmp(wheres: readonly string[], intervalMs: number): Promise<Entrance> {
-  const { QmpEnds } = await import('../qmp/ends.ts');
-  return await QmpEnds.open(wheres, String(intervalMs));
-}
-
 async function openMonitor(where: string): Promise<Entrance> {
   const [{ parseMonitorTarget }, { UnixListener }, { Monitor }] = await Promise.all([
     import('../terminal/target.ts'),
@@ -42,6 +37,7 @@ async function openMonitor(where: string): Promise<Entrance> {
 /** Sockets of a machine for people and programs. */
 export class Servers {
   readonly #entrances: Entrance[] = [];
+  #qmp: readonly string[] = [];
 
   /** Opens what the options name. @throws (rejects with) ConfigError; nothing is left then */
   static async open(options: VmOptions): Promise<Servers> {
@@ -49,13 +45,25 @@ export class Servers {
     const wheres = typeof qmp === 'string' ? [qmp] : qmp;
     const servers = new Servers();
     try {
-      if (wheres.length > 0) servers.#entrances.push(await openQmp(wheres, qmpEventIntervalMs));
+      if (wheres.length > 0) await servers.#openQmp(wheres, qmpEventIntervalMs);
       if (monitor !== undefined) servers.#entrances.push(await openMonitor(monitor));
     } catch (error) {
       await servers.close();
       throw error;
     }
     return servers;
+  }
+
+  async #openQmp(wheres: readonly string[], intervalMs: number): Promise<void> {
+    const { QmpEnds } = await import('../qmp/ends.ts');
+    const ends = await QmpEnds.open(wheres, String(intervalMs));
+    this.#entrances.push(ends);
+    this.#qmp = ends.wheres;
+  }
+
+  /** Where programs connect, each as `connectVm` takes it. */
+  get qmp(): readonly string[] {
+    return this.#qmp;
   }
 
   serve(control: MachineControl, events: MachineEvents): void {

@@ -53,6 +53,8 @@ interface VmParts {
 export class Vm implements VmControl {
   /** The serial port: read what the guest says, write what it shall hear. Ends with the machine. */
   readonly serial: Duplex;
+  /** Where its QMP sockets are, each as `connectVm` takes it: `tcp:` with the port that it got. */
+  readonly qmp: readonly string[];
   /** Resolves when the machine has ended and everything is given back. */
   readonly ended: Promise<VmEnd>;
   readonly #machine: Machine;
@@ -61,11 +63,12 @@ export class Vm implements VmControl {
 
   /** @internal Use `createVm`. */
   constructor(parts: VmParts) {
-    const { machine, control, serial } = parts;
+    const { machine, control, serial, servers } = parts;
     this.#machine = machine;
     this.#control = control;
     this.#host = new LocalHost(machine);
     this.serial = serial;
+    this.qmp = servers.qmp;
     this.ended = this.#end(parts);
     // Somebody may wait for close() alone, which tells of it too.
     this.ended.catch(() => undefined);

@@ -1,12 +1,12 @@
 import type { MachineControl } from '../machine/control.ts';
 import type { MachineEvents } from '../machine/events.ts';
-import { openListener } from './open.ts';
-import { QmpServer, type Listener } from './server.ts';
+import { openListener, type OpenEnd } from './open.ts';
+import { QmpServer } from './server.ts';
 import { parseEventInterval, parseQmpTarget } from './target.ts';
 
 /** Sockets for programs, open but not yet served: the machine they are about comes later. */
 export class QmpEnds {
-  readonly #listeners: Listener[] = [];
+  readonly #ends: OpenEnd[] = [];
   readonly #intervalMs: number;
   #server: QmpServer | undefined;
 
@@ -25,7 +25,7 @@ export class QmpEnds {
     const targets = wheres.map(parseQmpTarget);
     const ends = new QmpEnds(parseEventInterval(interval));
     try {
-      for (const target of targets) ends.#listeners.push(await openListener(target));
+      for (const target of targets) ends.#ends.push(await openListener(target));
     } catch (error) {
       await ends.close();
       throw error;
@@ -33,15 +33,20 @@ export class QmpEnds {
     return ends;
   }
 
+  /** Where clients connect, as `openListener` has it; in the order of `wheres`. */
+  get wheres(): readonly string[] {
+    return this.#ends.map(({ where }) => where);
+  }
+
   /** Serves the clients that come, and those that wait. */
   serve(control: MachineControl, events: MachineEvents): void {
     const server = new QmpServer({ control, events, deviceIntervalMs: this.#intervalMs });
     this.#server = server;
-    for (const listener of this.#listeners) server.serve(listener);
+    for (const { listener } of this.#ends) server.serve(listener);
   }
 
   async close(): Promise<void> {
     if (this.#server !== undefined) await this.#server.close();
-    else for (const listener of this.#listeners) listener.close();
+    else for (const { listener } of this.#ends) listener.close();
   }
 }

@@ -60,6 +60,11 @@ export class TcpListener implements Listener {
     return listener;
   }
 
+  /** The address as it is written before a port. */
+  get host(): string {
+    return isIP(this.address) === 6 ? `[${this.address}]` : this.address;
+  }
+
   #accept(socket: Socket): void {
     if (this.#serve !== undefined) {
       this.#serve(socket);
