@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { addon, type NativeIoRange, type NativeMapping } from '../addon.ts';
+import { addon, type CpuidTable, type NativeIoRange, type NativeMapping } from '../addon.ts';
 import type { ExitKind } from '../exit.ts';
 import { KvmSystem } from '../system.ts';
 import type { Vcpu } from '../vcpu.ts';
@@ -58,6 +58,7 @@ export class TinyGuest {
   constructor(options: TinyGuestOptions) {
     const kvm = KvmSystem.open();
     this.vm = kvm.createVm();
+    const supported = kvm.supportedCpuid();
     kvm.close();
     this.memory = addon.mapMemory({
       size: GUEST_MEMORY_BYTES,
@@ -94,7 +95,9 @@ export class TinyGuest {
       onExit: (id) => this.#exited(id),
       onPosted: () => this.onPosted(),
     });
-    this.vcpus = Array.from({ length: options.vcpus ?? 1 }, (_, id) => this.#createVcpu(id));
+    this.vcpus = Array.from({ length: options.vcpus ?? 1 }, (_, id) =>
+      this.#createVcpu(id, supported),
+    );
   }
 
   get vcpu(): Vcpu {
@@ -130,8 +133,10 @@ export class TinyGuest {
     return vcpu;
   }
 
-  #createVcpu(id: number): Vcpu {
+  #createVcpu(id: number, cpuid: CpuidTable): Vcpu {
     const vcpu = this.vm.createVcpu(id);
+    // Newer KVMs (seen: Linux 7.3) take no state that the CPU could not be in.
+    vcpu.setCpuid(cpuid);
     const special = vcpu.specialRegisters();
     vcpu.setSpecialRegisters(
       this.#mode === 'real'
