@@ -288,7 +288,11 @@ export class Machine {
   #unhandled(vcpu: Vcpu, exit: VcpuExit): void {
     const { memory, backends } = this.shell;
     const verdict = judgeExit(vcpu, exit, { memory, backends, guard: this.guard });
-    if (verdict.kind === 'reset') this.#tripleFault(vcpu.id);
+    if (verdict.kind === 'reset') {
+      // It must not run on until it is reset: AMD's KVM would have it begin where firmware does.
+      vcpu.pause();
+      this.#tripleFault(vcpu.id);
+    }
     if (verdict.kind === 'end') this.#finish({ kind: 'failed', error: verdict.error });
     vcpu.resume();
   }
