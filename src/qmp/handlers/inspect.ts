@@ -1,10 +1,9 @@
 import type { CpuRegisters } from '../../machine/control.ts';
+import { READ_LIMIT } from '../../machine/inspect/guest-reader.ts';
 import type { ReturnOf } from '../schema/commands.ts';
 import { checkAddress, checkCpu, checkRange } from './arguments.ts';
 import type { Handlers, QmpContext } from './handler.ts';
 
-/** Bytes that are read into an answer; larger pieces of memory go to files. */
-const READ_LIMIT = 1024 * 1024;
 /** Registers of a local APIC are 16 bytes apart, from the id to the divider of the timer. */
 const APIC = { first: 0x20, last: 0x3e0, step: 0x10 } as const;
 
