@@ -9,8 +9,8 @@ const packageItself = {
 
 /** Of bare-metal guests, but of a host started for the purpose: the nested machine. */
 const DEVICE_MEMORY = 'guest-tests/bare-metal/device-memory.test.ts';
-/** Of bare-metal guests, on the KVM of Linux too: what follows a triple fault depends on the CPU. */
-const RESET = 'guest-tests/bare-metal/reset.test.ts';
+/** Of bare-metal guests, on the KVM of Linux too: what a triple fault leaves depends on the CPU. */
+const TRIPLE_FAULTS = ['boot', 'reset'].map((name) => `guest-tests/bare-metal/${name}.test.ts`);
 
 // Three suites with three needs: `unit` runs anywhere, `guest` needs /dev/kvm, and
 // `linux` needs a KVM that can run a Linux kernel (scripts/nested provides one).
@@ -42,7 +42,7 @@ export default defineConfig({
       {
         test: {
           name: 'linux',
-          include: ['guest-tests/linux/**/*.test.ts', DEVICE_MEMORY, RESET],
+          include: ['guest-tests/linux/**/*.test.ts', DEVICE_MEMORY, ...TRIPLE_FAULTS],
           testTimeout: 600_000,
           hookTimeout: 600_000,
           // Most of a test is waiting for one guest: an emulated machine of two CPUs has room for two.

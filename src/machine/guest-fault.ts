@@ -3,7 +3,7 @@ import { describeExit, failedInstruction, isEmulationFailure } from '../kvm/exit
 import { REGISTER_NAMES } from '../kvm/registers.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import type { GuestMemoryAccess } from '../memory/guest-memory.ts';
-import { describeFault } from './diagnosis.ts';
+import { describeFault, type FaultedCpu } from './diagnosis.ts';
 
 const INSTRUCTION_BYTES = 15;
 const PAGE_MASK = 0xfff;
@@ -26,7 +26,6 @@ export function isMemoryFailure(exit: VcpuExit): boolean {
 export function diagnose(vcpu: Vcpu, exit: VcpuExit, memory: GuestMemoryAccess): readonly string[] {
   const what = describeExit(exit);
   const failed = failedInstruction(exit);
-  const isEmulation = isEmulationFailure(exit);
   const general = vcpu.registers();
   const { cs, cr0, cr2, cr3, cr4, efer } = vcpu.specialRegisters();
   return describeFault({
@@ -44,8 +43,13 @@ export function diagnose(vcpu: Vcpu, exit: VcpuExit, memory: GuestMemoryAccess):
       ['cpl', BigInt(cs.dpl)],
     ],
     instruction: failed.length > 0 ? failed : instructionAt(vcpu, cs.base + general.rip, memory),
-    isEmulationFailure: isEmulation,
+    why: reasonOf(exit),
   });
+}
+
+function reasonOf(exit: VcpuExit): FaultedCpu['why'] {
+  if (isTripleFault(exit)) return 'triple-fault';
+  return isEmulationFailure(exit) ? 'emulation-failure' : 'other';
 }
 
 /** @returns up to 15 bytes; none where the address is not mapped to memory */

@@ -9,6 +9,7 @@ import type { MachineConfig } from './config/machine-config.ts';
 import { MachineEvents } from './events.ts';
 import { ExitDispatch } from './exit-dispatch.ts';
 import { judgeExit } from './exit-verdict.ts';
+import { diagnose } from './guest-fault.ts';
 import type { KvmInterrupts } from './kvm-interrupts.ts';
 import type { KvmIoSpaces } from './kvm-io-spaces.ts';
 import { Lifecycle } from './lifecycle.ts';
@@ -259,12 +260,13 @@ export class Machine {
   }
 
   /** A processor answers a triple fault with a reset; without one to come it is the guest's end. */
-  #tripleFault(vcpu: number): void {
+  #tripleFault(vcpu: Vcpu, exit: VcpuExit): void {
     if (!this.config.noReboot) {
       this.#guestReset('triple fault');
       return;
     }
-    const error = new GuestError('TRIPLE_FAULT', `vCPU ${vcpu}: triple fault, and --no-reboot`);
+    const report = diagnose(vcpu, exit, this.shell.memory);
+    const error = new GuestError('TRIPLE_FAULT', report[0] ?? '', report);
     this.#finish({ kind: 'failed', error });
   }
 
@@ -291,7 +293,7 @@ export class Machine {
     if (verdict.kind === 'reset') {
       // It must not run on until it is reset: AMD's KVM would have it begin where firmware does.
       vcpu.pause();
-      this.#tripleFault(vcpu.id);
+      this.#tripleFault(vcpu, exit);
     }
     if (verdict.kind === 'end') this.#finish({ kind: 'failed', error: verdict.error });
     vcpu.resume();
