@@ -85,6 +85,6 @@ describe('--config', () => {
     }
     const none = await tsvmm('run', '--config', temp.file('none.yaml'));
     expect(none.code).toBe(2);
-    expect(none.stderr).toMatch(/^tsvmm: --config \S+none.yaml: ENOENT[^\n]*\n$/);
+    expect(none.stderr).toMatch(/^tsvmm: --config \S+none.yaml: no such file\n$/);
   });
 });
