@@ -99,10 +99,16 @@ describe('views', () => {
     expect(mapping.view(MIB - 1, 1).byteLength).toBe(1);
   });
 
-  it('are copied and not moved to another thread, which the mapping does not know', () => {
+  it('are not moved to another thread, which the mapping does not know', () => {
     const mapping = map();
     const view = mapping.view(0, PAGE);
-    const copy = structuredClone(view, { transfer: [view] });
+    let copy = new ArrayBuffer(PAGE);
+    try {
+      copy = structuredClone(view, { transfer: [view] });
+    } catch (error) {
+      // Node.js 24 and newer refuse what older ones copy.
+      expect(error).toMatchObject({ name: 'DataCloneError' });
+    }
     expect(view.byteLength).toBe(PAGE);
     new Uint8Array(copy)[0] = 9;
     expect(new Uint8Array(view)[0]).toBe(0);

@@ -1,4 +1,5 @@
 import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Stdio } from '../terminal/stdio.ts';
 import { Pty } from '../terminal/testing/pty.ts';
@@ -198,6 +199,7 @@ describe('a monitor on pipes', () => {
     await monitor.serveEndpoint(stdio.monitor);
     while (!machine.calls.includes('quit')) await new Promise((resolve) => setImmediate(resolve));
     await stdio.close();
-    expect(String(output.read())).toBe(`${BANNER}\n${PROMPT}0.1.0\n${PROMPT}`);
+    output.end();
+    expect(await text(output)).toBe(`${BANNER}\n${PROMPT}0.1.0\n${PROMPT}`);
   });
 });
