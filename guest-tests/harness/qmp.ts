@@ -28,10 +28,11 @@ export class Qmp {
     return qmp;
   }
 
-  /** Connects, and enables events and commands. */
+  /** Connects, and enables commands and every event. */
   static async open(vm: Vm, path: string): Promise<Qmp> {
     const qmp = await Qmp.connect(vm, path);
     await qmp.ask('qmp_capabilities');
+    await qmp.run('x-tsvmm-enable-events');
     return qmp;
   }
 

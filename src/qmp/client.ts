@@ -1,6 +1,7 @@
 import { log } from '../log.ts';
 import type { Endpoint } from '../terminal/endpoint.ts';
 import { ValueSplitter } from './json/value-splitter.ts';
+import type { EventName } from './schema/events.ts';
 import type { Job, QmpSession } from './session.ts';
 
 const logger = log('qmp');
@@ -14,6 +15,7 @@ const EVENT_LIMIT = 256;
 
 /** An event as it is sent. */
 export interface EventMessage {
+  readonly name: EventName;
   readonly text: string;
   /** While both wait, an event takes the place of an earlier one with the same subject. */
   readonly subject: string | undefined;
@@ -68,9 +70,9 @@ export class QmpClient {
     });
   }
 
-  /** Tells the client of an event, if it listens: now, or when it reads again. */
+  /** Tells the client of an event, if it wants to hear of it: now, or when it reads again. */
   publish(event: EventMessage): void {
-    if (this.#gone || !this.#session.negotiated) return;
+    if (this.#gone || !this.#session.wants(event.name)) return;
     if (!this.#held) {
       this.#send(event.text);
       return;

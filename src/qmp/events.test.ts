@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { setLogLevel } from '../log.ts';
+import type { ConvergenceEvent, ViolationEvent } from '../machine/events.ts';
 import { GIB } from '../units.ts';
 import { useQmpRig, type QmpRig, type TestClient } from './testing/rig.ts';
 
@@ -19,6 +20,68 @@ async function hold(client: TestClient): Promise<void> {
   for (let round = 0; round < 500; round++) await other.ask('query-qmp-schema');
   other.socket.destroy();
 }
+
+const vm1 = { id: 'vm1', path: '/machine/peripheral/vm1' };
+const stalled: ConvergenceEvent = {
+  ...{ type: 'memory-device-convergence', ...vm1, state: 'stalled', reason: 'busy' },
+  ...{ cause: 'the host is busy', size: 0, requestedSize: GIB },
+};
+const violation: ViolationEvent = {
+  ...{ type: 'violation', ...vm1, vcpu: 0, gpa: GIB, rip: 0n },
+  ...{ access: 'read', action: 'stop', count: 1 },
+};
+
+/** Lets everything happen that clients may hear of. @returns what a client has heard of */
+async function hears(client: TestClient): Promise<readonly unknown[]> {
+  const { events } = rig();
+  events.emit(stalled);
+  events.emit({ ...stalled, state: 'resumed' });
+  events.emit({ ...stalled, state: 'converged' });
+  events.emit(violation);
+  events.emit({ type: 'stop' });
+  const names: unknown[] = [];
+  while (names.at(-1) !== 'STOP') names.push((await client.next())['event']);
+  return names;
+}
+
+describe('events of our own', () => {
+  it('reach nobody who has not asked for them', async () => {
+    expect(await hears(await rig().ready())).toEqual(['STOP']);
+    expect(await hears(await rig().ready('oob'))).toEqual(['STOP']);
+  });
+
+  it('reach who asks: every one, or those that are named', async () => {
+    const client = await rig().ready();
+    expect(await client.ask('x-tsvmm-enable-events')).toEqual({ return: {} });
+    expect(await hears(client)).toEqual([
+      'X_TSVMM_MEMORY_DEVICE_STALLED',
+      'X_TSVMM_MEMORY_DEVICE_RESUMED',
+      'X_TSVMM_MEMORY_DEVICE_CONVERGED',
+      'X_TSVMM_MEMORY_DEVICE_VIOLATION',
+      'STOP',
+    ]);
+    const events = ['X_TSVMM_MEMORY_DEVICE_VIOLATION'];
+    await client.ask('x-tsvmm-enable-events', { events });
+    expect(await hears(client)).toEqual([...events, 'STOP']);
+    await client.ask('x-tsvmm-enable-events', { events: [] });
+    expect(await hears(client)).toEqual(['STOP']);
+  });
+
+  it('are asked for by a client alone for itself', async () => {
+    const asking = await rig().ready();
+    const other = await rig().ready();
+    await asking.ask('x-tsvmm-enable-events');
+    expect(await hears(other)).toEqual(['STOP']);
+  });
+
+  it.each(['X_TSVMM_NONE', 'STOP'])('do not have %s among them', async (name) => {
+    const client = await rig().ready();
+    expect(await client.ask('x-tsvmm-enable-events', { events: [name] })).toMatchObject({
+      error: { desc: `Parameter 'events[0]' does not accept value '${name}'` },
+    });
+    expect(await hears(client)).toEqual(['STOP']);
+  });
+});
 
 describe('events', () => {
   it('go to every client that has negotiated, with a time', async () => {
@@ -62,6 +125,7 @@ describe('events', () => {
 
   it('about violations and convergence wait too, the latest of each device', async () => {
     const client = await rig().ready();
+    await client.ask('x-tsvmm-enable-events');
     await hold(client);
     const vm0 = { id: 'vm0', path: '/machine/peripheral/vm0' };
     const where = { vcpu: 0, gpa: GIB, rip: 2n ** 63n, access: 'read', action: 'stop' } as const;

@@ -72,7 +72,7 @@ export class QmpServer {
     const timestamp = { seconds: Math.floor(atMs / 1000), microseconds: (atMs % 1000) * 1000 };
     const hasData = Object.keys(data).length > 0;
     const text = message({ timestamp, event, ...(hasData ? { data } : {}) });
-    for (const client of this.#clients) client.publish({ text, subject });
+    for (const client of this.#clients) client.publish({ name: event, text, subject });
   }
 
   /** Takes no more clients, sends them what waits (briefly), and lets them go. */

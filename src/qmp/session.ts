@@ -10,6 +10,7 @@ import type { NextValue } from './json/value-splitter.ts';
 import { writeJson } from './json/write.ts';
 import { commandNotFound, readRequest, type Request } from './request.ts';
 import { allowsOob, COMMANDS, isCommand } from './schema/commands.ts';
+import { isOwnEvent, OWN_EVENTS, type EventName } from './schema/events.ts';
 import { validate } from './schema/validate.ts';
 
 const LINE_END = '\r\n';
@@ -42,14 +43,16 @@ export class QmpSession {
   readonly #context: QmpContext;
   #negotiated = false;
   #oob = false;
+  /** Events of our own that the client has asked for. */
+  #ownEvents: readonly EventName[] = [];
 
   constructor(context: QmpContext) {
     this.#context = context;
   }
 
-  /** Whether commands are taken, and events wanted. */
-  get negotiated(): boolean {
-    return this.#negotiated;
+  /** Whether the client is to hear of such an event. */
+  wants(event: EventName): boolean {
+    return this.#negotiated && (!isOwnEvent(event) || this.#ownEvents.includes(event));
   }
 
   /** Whether out-of-band commands are enabled. */
@@ -111,7 +114,15 @@ export class QmpSession {
         'Capabilities negotiation is already complete, command ignored',
       );
     }
+    if (command === 'x-tsvmm-enable-events') return this.#enableEvents(args);
     return await execute(command, args, this.#context);
+  }
+
+  #enableEvents(args: JsonObject): JsonValue {
+    const given: JsonValue = args;
+    validate(COMMANDS['x-tsvmm-enable-events'].args, given);
+    this.#ownEvents = given.events ?? OWN_EVENTS;
+    return {};
   }
 
   #negotiate(command: string, args: JsonObject): JsonValue {

@@ -42,7 +42,7 @@ export class QmpConnection {
   }
 
   /**
-   * Connects and negotiates.
+   * Connects, negotiates, and asks for every event that there is.
    *
    * @param timeoutMs  for the negotiation: who accepts a connection may still have nothing to say
    * @throws (rejects with) HostError when nobody answers there
@@ -57,6 +57,7 @@ export class QmpConnection {
     const timer = setTimeout(late, timeoutMs);
     try {
       await connection.execute('qmp_capabilities', {});
+      await connection.#enableEvents();
     } finally {
       clearTimeout(timer);
     }
@@ -80,6 +81,15 @@ export class QmpConnection {
       this.#waiters.set(id, { resolve, reject });
       this.#socket.write(`${writeJson({ execute: command, arguments: args, id })}\n`);
     });
+  }
+
+  async #enableEvents(): Promise<void> {
+    try {
+      await this.execute('x-tsvmm-enable-events', {});
+    } catch (error) {
+      // A machine of an older version does not know the command: it tells of everything unasked.
+      if (!(error instanceof ConfigError)) throw error;
+    }
   }
 
   /** Idempotent. */

@@ -28,12 +28,14 @@ afterEach(async () => {
   await server.close();
 });
 
-/** What answers at a socket, whoever calls. */
-async function impostor(answer: string): Promise<string> {
+/** What answers at a socket, whoever calls: at once, and then to each command. */
+async function impostor(greeting: string, answers: readonly string[] = []): Promise<string> {
   const where = join(temporaryFolder(), 'socket');
   const listener = createServer((socket) => {
     socket.on('error', () => undefined);
-    socket.write(answer);
+    const left = [...answers];
+    socket.on('data', () => socket.write(left.shift() ?? ''));
+    socket.write(greeting);
   });
   await new Promise<void>((resolve) => listener.listen(where, resolve));
   onTestFinished(() => void listener.close());
@@ -94,6 +96,26 @@ describe('a machine in another process', () => {
     expect(seen).toEqual(['stop', 'shutdown']);
     expect(await vm.status()).toBe('ended');
     expect(await vm.memoryDevices()).toEqual([]);
+  });
+
+  it('tells what established clients are not told', async () => {
+    const next = vm.events().next();
+    const about = { id: 'vm0', path: '/machine/peripheral/vm0' };
+    const why = { state: 'stalled', reason: 'busy', cause: 'the host is busy' } as const;
+    const event = { type: 'memory-device-convergence', ...about, ...why } as const;
+    events.emit({ ...event, size: 0, requestedSize: GIB });
+    expect(await next).toMatchObject({ value: { type: event.type, state: 'stalled' } });
+  });
+
+  it('may be of a version that tells of everything unasked', async () => {
+    const answers = [
+      '{"return": {}, "id": 1}',
+      '{"id": 2, "error": {"class": "CommandNotFound", "desc": "no such command"}}',
+      '{"return": {"running": true, "status": "running"}, "id": 3}',
+    ];
+    const older = await connectVm(await impostor('{"QMP": {}}', answers));
+    expect(await older.status()).toBe('running');
+    await older.close();
   });
 
   it('is lost with the connection, and closed without an error', async () => {

@@ -1,5 +1,10 @@
 import type { JsonObject, JsonValue } from '../json/value.ts';
-import { COMMANDS, type CommandName, type ReturnOf } from '../schema/commands.ts';
+import {
+  COMMANDS,
+  type CommandName,
+  type ReturnOf,
+  type SessionCommand,
+} from '../schema/commands.ts';
 import { validate } from '../schema/validate.ts';
 import type { Handlers, QmpContext } from './handler.ts';
 import { deviceHandlers } from './devices.ts';
@@ -10,8 +15,8 @@ import { memoryHandlers } from './memory.ts';
 import { objectHandlers } from './objects.ts';
 import { statsHandlers } from './stats.ts';
 
-/** Commands that the machine serves; the session itself negotiates capabilities. */
-export type MachineCommand = Exclude<CommandName, 'qmp_capabilities'>;
+/** Commands that the machine serves; the others the session does itself. */
+export type MachineCommand = Exclude<CommandName, SessionCommand>;
 
 const HANDLERS: Handlers<MachineCommand> = {
   ...introspectionHandlers,

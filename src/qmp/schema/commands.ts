@@ -4,6 +4,7 @@ import { MACHINE_COMMANDS } from './machine-commands.ts';
 import { MEMORY_COMMANDS } from './memory-commands.ts';
 import { SchemaInfo } from './schema-info.ts';
 import { STATS_COMMANDS } from './stats-commands.ts';
+import { OWN_EVENTS } from './events.ts';
 import { any, bool, listOf, NOTHING, object, oneOf, optional, str, type TypeOf } from './type.ts';
 
 const ObjectPropertyInfo = object({ name: str, type: str });
@@ -18,6 +19,11 @@ const PROTOCOL_COMMANDS = {
   },
   'query-commands': { args: NOTHING, returns: listOf(object({ name: str })) },
   'query-events': { args: NOTHING, returns: listOf(object({ name: str })) },
+  /** From now on this client gets these events of our own; all of them where none are named. */
+  'x-tsvmm-enable-events': {
+    args: object({ events: optional(listOf(oneOf(...OWN_EVENTS))) }),
+    returns: NOTHING,
+  },
   'query-qmp-schema': { args: NOTHING, returns: listOf(SchemaInfo) },
 } as const satisfies CommandSpecs;
 
@@ -48,6 +54,9 @@ export type ReturnOf<Name extends CommandName> = TypeOf<(typeof COMMANDS)[Name][
 export function isCommand(name: string): name is CommandName {
   return Object.hasOwn(COMMANDS, name);
 }
+
+/** Commands that are about a client's session; the machine serves the others. */
+export type SessionCommand = 'qmp_capabilities' | 'x-tsvmm-enable-events';
 
 /** Whether a command may be given out of band. */
 export function allowsOob(name: CommandName): boolean {

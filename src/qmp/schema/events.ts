@@ -35,17 +35,11 @@ const MemoryDeviceConvergence = object({
   cause: str,
 });
 
-/** Every event there is, with its data. Names of our own begin with `X_TSVMM_`. */
-export const EVENTS = {
-  STOP: NOTHING,
-  RESUME: NOTHING,
-  POWERDOWN: NOTHING,
-  RESET: object({ guest: bool, reason: ShutdownCause }),
-  SHUTDOWN: object({ guest: bool, reason: ShutdownCause }),
-  /** The guest cannot go on; the machine ends. The report is for people, a summary first. */
-  GUEST_PANICKED: object({ action: oneOf('poweroff'), 'x-tsvmm-report': listOf(str) }),
-  /** At most one per device and interval; the last one has the size that stays. */
-  MEMORY_DEVICE_SIZE_CHANGE: MemoryDeviceSize,
+/**
+ * Events of our own. Clients get them that ask for them: one made for the established events alone may
+ * end its session at a name that it does not know.
+ */
+const OWN = {
   /** A device is as large as was requested. Like the next two, at most one per device and interval. */
   X_TSVMM_MEMORY_DEVICE_CONVERGED: MemoryDeviceConvergence,
   /** The guest has done nothing for 5 seconds, and the device is not as large as was requested. */
@@ -68,7 +62,29 @@ export const EVENTS = {
   }),
 } as const satisfies Readonly<Record<string, ObjectType>>;
 
+export type OwnEventName = keyof typeof OWN;
+
+/** Every event there is, with its data. */
+export const EVENTS = {
+  STOP: NOTHING,
+  RESUME: NOTHING,
+  POWERDOWN: NOTHING,
+  RESET: object({ guest: bool, reason: ShutdownCause }),
+  SHUTDOWN: object({ guest: bool, reason: ShutdownCause }),
+  /** The guest cannot go on; the machine ends. The report is for people, a summary first. */
+  GUEST_PANICKED: object({ action: oneOf('poweroff'), 'x-tsvmm-report': listOf(str) }),
+  /** At most one per device and interval; the last one has the size that stays. */
+  MEMORY_DEVICE_SIZE_CHANGE: MemoryDeviceSize,
+  ...OWN,
+} as const satisfies Readonly<Record<string, ObjectType>>;
+
 export type EventName = keyof typeof EVENTS;
+
+export function isOwnEvent(name: string): name is OwnEventName {
+  return Object.hasOwn(OWN, name);
+}
+
+export const OWN_EVENTS: readonly OwnEventName[] = Object.keys(OWN).filter(isOwnEvent);
 
 /** An event with its data, before it has a time. */
 export type QmpEvent = {
