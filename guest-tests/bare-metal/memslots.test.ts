@@ -110,6 +110,37 @@ describe('dynamic memslots', () => {
     expect(await activeSlots(monitor, 'vm0')).toEqual([]);
   });
 
+  it.each(['size=1G', 'size=4G,memslot-size=4G', 'size=640M,memslot-size=1G'])(
+    'are none of a region that is one window, before something is plugged: %s',
+    async (keys) => {
+      const vm = await bootAgent({
+        virtioMem: [`${keys},requested-size=512M,dynamic-memslots=on`],
+      });
+      const { addr, block } = await vm.agent.initMem();
+      const monitor = await vm.monitor();
+      expect(await activeSlots(monitor, 'vm0')).toEqual([]);
+      for (let round = 0; round < 2; round++) {
+        expect(await vm.agent.ok(`plug ${addr + block} 2`)).toBe('ack');
+        expect(await activeSlots(monitor, 'vm0')).toEqual([hex(addr)]);
+        await vm.agent.ok(`fill ${addr + block} ${2 * block} 3`);
+        await vm.agent.ok(`check ${addr + block} ${2 * block} 3`);
+        expect(await vm.agent.ok(`unplug ${addr + block} 2`)).toBe('ack');
+        expect(await activeSlots(monitor, 'vm0')).toEqual([]);
+      }
+    },
+  );
+
+  it('go with unplugged-inaccessible=auto where the backend makes it on', async () => {
+    const vm = await bootAgent({
+      args: ['--memory-backend', 'memfd,id=m,size=4G'],
+      virtioMem: ['memdev=m,requested-size=1G,unplugged-inaccessible=auto,dynamic-memslots=on'],
+    });
+    const { addr } = await vm.agent.initMem();
+    expect(await activeSlots(await vm.monitor(), 'vm0')).toEqual([]);
+    await vm.agent.ok(`plug ${addr} 1`);
+    expect(await activeSlots(await vm.monitor(), 'vm0')).toEqual([hex(addr)]);
+  });
+
   it('have the size that the user gives', async () => {
     const keys = 'size=4G,requested-size=1G,dynamic-memslots=on,memslot-size=128M';
     const vm = await bootAgent({ virtioMem: [keys] });
@@ -275,12 +306,22 @@ describe('devices that share the memslots of a machine', () => {
       host: { memslots: number };
       devices: readonly { memslotSize: number; memslots: number }[];
     };
-    const share = Math.floor((host.memslots - 8) / devices.length);
+    const rest = host.memslots - 8 - devices.length;
     const block = 2 * MIB;
-    const large = Math.max(GIB, Math.ceil((20 * TIB) / share / block) * block);
-    const small = Math.max(GIB, Math.ceil((4 * TIB) / share / block) * block);
-    expect(devices.map(({ memslotSize }) => memslotSize)).toEqual([large, large, small]);
-    for (const { memslots } of devices) expect(memslots).toBeLessThanOrEqual(share);
+    const share = (tib: number): number => 1 + Math.floor(rest * (tib / 44));
+    const window = (tib: number): number =>
+      Math.max(GIB, Math.ceil((tib * TIB) / share(tib) / block) * block);
+    expect(devices.map(({ memslotSize }) => memslotSize)).toEqual([20, 20, 4].map(window));
+    const wanted = devices.reduce((all, { memslots }) => all + memslots, 0);
+    expect(wanted).toBeLessThanOrEqual(host.memslots - 8);
+  });
+
+  it('leave those with a size of their own what they take', async () => {
+    const keys = sharing('id=a,size=48G,memslot-size=2M', 'id=b,size=8T');
+    const vm = await bootAgent({ virtioMem: keys });
+    const monitor = await vm.monitor();
+    const [, window] = /idle: (\d+) windows/.exec(await monitor.command('info memslots')) ?? [];
+    expect(Number(window)).toBeGreaterThan(24_576);
   });
 
   it('start only when there are enough for the size that the user wants', async () => {
@@ -296,7 +337,7 @@ describe('devices that share the memslots of a machine', () => {
     const one = ['run', '--kernel', guestPath('agent'), '--memory', '128M'];
     const child = startTsvmm([...one, ...keys.flatMap((it) => ['--virtio-mem', it])]);
     expect((await child.exited).code).not.toBe(0);
-    const said = `vm1 wants 11 memslots, 10 of this KVM's ${host.memslots} are left`;
+    const said = `vm1: 22 MiB in memslots of 2 MiB are 11, and 10 of this KVM's ${host.memslots} are left`;
     expect(child.stderr.transcript).toContain(said);
   });
 });

@@ -6,12 +6,8 @@ import type { MachineConfig } from './config/machine-config.ts';
 import { KvmDoorbells } from './kvm-doorbells.ts';
 import { KvmInterrupts } from './kvm-interrupts.ts';
 import { createIoSpaces, type KvmIoSpaces } from './kvm-io-spaces.ts';
-import {
-  createMemoryDevices,
-  guardedRegions,
-  placeMemoryDevices,
-  type MemoryDevice,
-} from './memory-devices.ts';
+import { createMemoryDevices, guardedRegions, type MemoryDevice } from './memory-devices.ts';
+import { placeMemoryDevices } from './memory-placement.ts';
 import { acpiNuma, nodeCount } from './numa.ts';
 import { Platform } from './platform.ts';
 import { UnpluggedGuard } from './violations/unplugged-guard.ts';

@@ -2,7 +2,7 @@ import { CAPABILITY } from '../kvm/capabilities.ts';
 import { KvmSystem } from '../kvm/system.ts';
 import { layRam } from '../memory/layout.ts';
 import { memslotMetadataBytes, type MetadataModel } from '../memory/memslot-cost.ts';
-import { deviceSlots } from '../memory/memslot-table.ts';
+import { deviceSlots, extraRamSlots } from '../memory/memslot-table.ts';
 import type { VirtioMemProperties } from '../devices/virtio-mem/properties.ts';
 import type { BackingSpec } from '../memory/backing/spec.ts';
 import { HostError } from '../errors.ts';
@@ -10,7 +10,12 @@ import { formatSize, GIB, PAGE_SIZE } from '../units.ts';
 import type { MachineConfig } from './config/machine-config.ts';
 import { physicalAddressBits } from './cpuid.ts';
 import { describeModel, inspectHostKvm, metadataModel } from './host-kvm.ts';
-import { placeMemoryDevices, windowSizes, type BackendFacts } from './memory-devices.ts';
+import {
+  checkMemslots,
+  placeMemoryDevices,
+  windowSizes,
+  type BackendFacts,
+} from './memory-placement.ts';
 
 /** What Linux keeps of every page that it has (struct page), in bytes. */
 const MEMMAP_BYTES = 64;
@@ -122,16 +127,17 @@ export async function planMachine(config: MachineConfig, host = lookAtKvm()): Pr
     nodeCount: config.numa?.nodes.length ?? 0,
     backends: await factsOf(config.memoryBackends),
   });
-  const windows = windowSizes(placed, deviceSlots(memslots));
+  const ramSlots = layRam(bootMemoryParts(config)).map(({ size }) => size);
+  const available = Math.max(0, deviceSlots(memslots) - extraRamSlots(ramSlots.length));
+  const windows = windowSizes(placed, available);
+  checkMemslots(placed, windows, { capacity: memslots, available });
   const devices = placed.map((properties, at) => {
     return planDevice(properties, windows[at] ?? properties.size, model);
   });
-  checkMemslots(devices, memslots);
   const regions = [
     ...ramRegions(config),
     ...devices.map(({ id, memaddr, size }) => ({ name: id, gpa: memaddr, size })),
   ].sort((a, b) => a.gpa - b.gpa);
-  const ramSlots = layRam(bootMemoryParts(config)).map(({ size }) => size);
   const ramCost = sum(ramSlots.map((size) => memslotMetadataBytes(size, model)));
   const always = devices.filter((it) => !it.dynamicMemslots).map((it) => it.staticMetadata);
   const allPlugged = ramCost + sum(devices.map((it) => it.staticMetadata));
@@ -156,27 +162,13 @@ function planDevice(
   const { id, memaddr, size, requestedSize, blockSize, dynamicMemslots } = properties;
   return {
     ...{ id, memaddr, size, requestedSize, blockSize },
-    // One slot for all of it is there always, whatever was asked for.
-    dynamicMemslots: dynamicMemslots && memslotSize < size,
+    dynamicMemslots,
     memslotSize,
     memslots: Math.ceil(size / memslotSize),
     staticMetadata: memslotMetadataBytes(size, model),
     metadataPerGib: memslotMetadataBytes(GIB, model),
     guestMemmap: (size / PAGE_SIZE) * MEMMAP_BYTES,
   };
-}
-
-/** @throws HostError when KVM has not as many as the devices want, as the machine would */
-function checkMemslots(devices: readonly PlannedDevice[], memslots: number): void {
-  let left = deviceSlots(memslots);
-  for (const { id, size, memslotSize, memslots: wanted } of devices) {
-    if (wanted > left) {
-      const arithmetic = `${formatSize(size)} in memslots of ${formatSize(memslotSize)} are ${wanted}`;
-      const message = `${id}: ${arithmetic}, and ${left} of this KVM's ${memslots} are left; give a larger memslot-size, or none`;
-      throw new HostError('MEMSLOTS_EXHAUSTED', message);
-    }
-    left -= wanted;
-  }
 }
 
 /** Sizes of what boot memory is one after the other: of all, or of each node when any has its own. */

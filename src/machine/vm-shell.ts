@@ -6,7 +6,7 @@ import type { Vm } from '../kvm/vm.ts';
 import { GuestMemory } from '../memory/guest-memory.ts';
 import { KVM_IDENTITY_MAP_BASE, KVM_TSS_BASE, layRam, ramRanges } from '../memory/layout.ts';
 import type { MetadataModel } from '../memory/memslot-cost.ts';
-import { MemslotTable } from '../memory/memslot-table.ts';
+import { extraRamSlots, MemslotTable } from '../memory/memslot-table.ts';
 import { hex } from '../units.ts';
 import type { MachineConfig } from './config/machine-config.ts';
 import { physicalAddressBits } from './cpuid.ts';
@@ -130,14 +130,11 @@ function createVcpus(
   }
 }
 
-/** Slots that the table keeps for boot memory anyway: it is one piece, or two around the hole. */
-const USUAL_PIECES = 2;
-
 /** @param boot  in the order of its addresses */
 function addRam(boot: readonly BootMemory[], table: MemslotTable): GuestMemory {
   const memory = new GuestMemory();
   const pieces = layRam(boot.map(({ size }) => size));
-  if (pieces.length > USUAL_PIECES) table.promise(pieces.length - USUAL_PIECES, 'ram');
+  table.promise(extraRamSlots(pieces.length), 'ram');
   for (const { part, offset, gpa, size } of pieces) {
     const mapping = boot[part]?.backing.mapping;
     if (mapping === undefined) continue;

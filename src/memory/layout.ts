@@ -10,7 +10,8 @@ import { alignUp, GIB, MIB } from '../units.ts';
  *   0xFEE0_0000                   local APICs
  *   0xFFFB_C000  … 0xFFFB_FFFF    KVM's identity-map page and TSS (only for real-mode guests)
  *   4 GiB        …                the rest of RAM
- *   next GiB     …                device memory: one region per virtio-mem device
+ *   next GiB     …                device memory: one region per virtio-mem device, at multiples of
+ *                                 its block size and of what Linux adds memory by
  */
 export const LOW_RAM_LIMIT = 3 * GIB;
 export const HIGH_RAM_BASE = 4 * GIB;

@@ -44,6 +44,14 @@ export function deviceSlots(capacity: number): number {
   return Math.max(0, capacity - MACHINE_RESERVE);
 }
 
+/** Slots that the reserve has for boot memory: it is one piece, or two around the hole. */
+const USUAL_RAM_SLOTS = 2;
+
+/** How many slots boot memory takes from devices, where it is in so many pieces. */
+export function extraRamSlots(pieces: number): number {
+  return Math.max(0, pieces - USUAL_RAM_SLOTS);
+}
+
 /**
  * The machine's memslots: who has which id, and how many are left. Ids are handed out as slots
  * become active and reused lowest first, since KVM's own tables grow with the highest id.

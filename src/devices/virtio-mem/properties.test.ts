@@ -7,7 +7,7 @@ const context: PropertyContext = {
   pageSize: 4096,
   sharedZeropage: true,
   nodeCount: 0,
-  nextAddress: 4 * GIB,
+  nextAddress: () => 4 * GIB,
   addressLimit: 2 ** 48,
 };
 
@@ -50,6 +50,23 @@ describe('resolveProperties', () => {
     expect(resolve(options, { sharedZeropage: false }).unpluggedInaccessible).toBe(true);
   });
 
+  it.each<Partial<VirtioMemOptions>>([{ dynamicMemslots: true }, { protectUnplugged: 'on' }])(
+    'has %j where auto means on',
+    (options) => {
+      const auto = { unpluggedInaccessible: 'auto', ...options } as const;
+      expect(resolve(auto, { sharedZeropage: false })).toMatchObject({
+        unpluggedInaccessible: true,
+        protectUnplugged: true,
+      });
+    },
+  );
+
+  it('asks for a place that suits its block size', () => {
+    const nextAddress = (blockSize: number): number => 16 * blockSize;
+    expect(resolve({ blockSize: 2 * GIB }, { nextAddress }).memaddr).toBe(32 * GIB);
+    expect(resolve({ memaddr: 8 * GIB }, { nextAddress }).memaddr).toBe(8 * GIB);
+  });
+
   it.each<[Partial<VirtioMemOptions>, string]>([
     [{ size: 0 }, 'size=0'],
     [{ size: 3 * MIB }, `size=${3 * MIB}: not a multiple of the block size`],
@@ -67,7 +84,15 @@ describe('resolveProperties', () => {
     [{ dynamicMemslots: true, memslotSize: MIB }, 'less than the block size'],
     [
       { dynamicMemslots: true, unpluggedInaccessible: 'auto' },
-      'dynamic-memslots=on needs unplugged-inaccessible=on, not auto',
+      'dynamic-memslots=on needs unplugged-inaccessible=on, not auto, which is off for this backend',
+    ],
+    [
+      { dynamicMemslots: true, unpluggedInaccessible: 'off' },
+      'dynamic-memslots=on needs unplugged-inaccessible=on, not off',
+    ],
+    [
+      { protectUnplugged: 'on', unpluggedInaccessible: 'auto' },
+      'protect-unplugged=on needs unplugged-inaccessible=on, not auto, which is off for this backend',
     ],
     [
       { protectUnplugged: 'on', unpluggedInaccessible: 'off' },
@@ -86,7 +111,7 @@ describe('resolveProperties', () => {
   });
 
   it("names both numbers when the region passes the guest's address width", () => {
-    const limits = { addressLimit: 2 ** 40, nextAddress: 5 * GIB };
+    const limits = { addressLimit: 2 ** 40, nextAddress: () => 5 * GIB };
     expect(() => resolve({ size: TIB }, limits)).toThrow(
       "1 TiB at 0x140000000 ends at 0x10140000000, past the guest's 40-bit limit 0x10000000000",
     );

@@ -46,8 +46,8 @@ export interface PropertyContext {
   readonly sharedZeropage: boolean;
   /** NUMA nodes of the machine: 0 when it has none, where node 0 stands for all of it. */
   readonly nodeCount: number;
-  /** First free address of device memory, aligned to a GiB. */
-  readonly nextAddress: number;
+  /** First free address of device memory that is a multiple of the block size. */
+  readonly nextAddress: (blockSize: number) => number;
   /** Exclusive end of what the guest can address, in bytes. */
   readonly addressLimit: number;
 }
@@ -76,11 +76,7 @@ function resolveBlockSize(options: VirtioMemOptions, context: PropertyContext): 
 }
 
 function resolveInaccessible(options: VirtioMemOptions, context: PropertyContext): boolean {
-  const { id, unpluggedInaccessible = 'on', dynamicMemslots = false } = options;
-  if (dynamicMemslots && unpluggedInaccessible !== 'on') {
-    const message = `--virtio-mem id=${id}: dynamic-memslots=on needs unplugged-inaccessible=on, not ${unpluggedInaccessible}`;
-    throw new ConfigError('BAD_VIRTIO_MEM', message);
-  }
+  const { id, unpluggedInaccessible = 'on' } = options;
   if (unpluggedInaccessible === 'auto') return !context.sharedZeropage;
   if (unpluggedInaccessible === 'off' && !context.sharedZeropage) {
     const message =
@@ -90,14 +86,28 @@ function resolveInaccessible(options: VirtioMemOptions, context: PropertyContext
   return unpluggedInaccessible === 'on';
 }
 
-function resolveProtection(options: VirtioMemOptions): boolean {
-  const { id, unpluggedInaccessible = 'on', protectUnplugged = 'auto' } = options;
-  if (protectUnplugged === 'on' && unpluggedInaccessible !== 'on') {
-    // A driver that did not promise otherwise may read unplugged memory (virtio 1.3 §5.15.6.1).
-    const message = `--virtio-mem id=${id}: protect-unplugged=on needs unplugged-inaccessible=on, not ${unpluggedInaccessible}`;
+/**
+ * Sees to it that nothing is kept from a driver that did not promise to leave unplugged memory alone:
+ * it may read it (virtio 1.3 §5.15.6.1).
+ */
+function checkPromise(options: VirtioMemOptions, inaccessible: boolean): void {
+  const { id, unpluggedInaccessible, dynamicMemslots, protectUnplugged } = options;
+  if (inaccessible) return;
+  const value = unpluggedInaccessible === 'auto' ? 'auto, which is off for this backend' : 'off';
+  for (const [key, isOn] of [
+    ['dynamic-memslots', dynamicMemslots === true],
+    ['protect-unplugged', protectUnplugged === 'on'],
+  ] as const) {
+    if (!isOn) continue;
+    const message = `--virtio-mem id=${id}: ${key}=on needs unplugged-inaccessible=on, not ${value}`;
     throw new ConfigError('BAD_VIRTIO_MEM', message);
   }
-  return protectUnplugged === 'auto' ? options.dynamicMemslots === true : protectUnplugged === 'on';
+}
+
+function resolveProtection({ dynamicMemslots, protectUnplugged }: VirtioMemOptions): boolean {
+  if (protectUnplugged === undefined || protectUnplugged === 'auto')
+    return dynamicMemslots === true;
+  return protectUnplugged === 'on';
 }
 
 function resolveAddress(
@@ -106,7 +116,7 @@ function resolveAddress(
   context: PropertyContext,
 ): number {
   const { id, size } = options;
-  const memaddr = options.memaddr ?? context.nextAddress;
+  const memaddr = options.memaddr ?? context.nextAddress(blockSize);
   if (memaddr % blockSize !== 0) {
     refuse(id, 'memaddr', hex(memaddr), `not a multiple of the block size, ${hex(blockSize)}`);
   }
@@ -169,6 +179,8 @@ export function resolveProperties(
     refuse(id, 'node', node, nodeCount === 0 ? 'the machine has no NUMA nodes; see --numa' : nodes);
   }
   checkMemslotSize(options, blockSize);
+  const unpluggedInaccessible = resolveInaccessible(options, context);
+  checkPromise(options, unpluggedInaccessible);
   return {
     id,
     size,
@@ -179,7 +191,7 @@ export function resolveProperties(
     hasNuma: nodeCount > 0,
     memaddr: resolveAddress(options, blockSize, context),
     prealloc: options.prealloc ?? false,
-    unpluggedInaccessible: resolveInaccessible(options, context),
+    unpluggedInaccessible,
     dynamicMemslots: options.dynamicMemslots ?? false,
     memslotSize: options.memslotSize,
     protectUnplugged: resolveProtection(options),

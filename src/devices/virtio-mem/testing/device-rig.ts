@@ -128,7 +128,7 @@ export class DeviceRig {
         pageSize: 4096,
         sharedZeropage: true,
         nodeCount,
-        nextAddress: REGION_GPA,
+        nextAddress: () => REGION_GPA,
         addressLimit: 2 ** 48,
       },
     );

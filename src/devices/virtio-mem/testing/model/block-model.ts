@@ -123,12 +123,11 @@ export class BlockModel {
     const slots: [number, number][] = [];
     for (let offset = 0; offset < this.regionSize; offset += window) {
       const size = Math.min(window, this.regionSize - offset);
-      const isStatic = window >= this.regionSize;
       const held = this.plugged.some((is, block) => {
         const at = block * this.shape.blockSize;
         return is && at >= offset && at < offset + size;
       });
-      if (isStatic || held) slots.push([this.base + offset, size]);
+      if (held || !this.shape.dynamicMemslots) slots.push([this.base + offset, size]);
     }
     return slots;
   }

@@ -85,19 +85,18 @@ export class ModelRig {
       pageSize: backing.pageSize,
       sharedZeropage: backing.sharedZeropage,
       nodeCount: 0,
-      nextAddress: this.base,
+      nextAddress: () => this.base,
       addressLimit: 2 ** 48,
     });
     const { id, size, blockSize, dynamicMemslots, memslotSize, prealloc } = properties;
     const windowSize = memslotSize ?? chooseWindowSize(size, blockSize, dynamicMemslots ? 900 : 1);
     const options = { table: this.table, backing, gpa: this.base, windowSize, owner: id };
     const container = new MemslotContainer({ ...options, mayShare: shape.sharesMemslots });
-    const isDynamic = dynamicMemslots && container.windowCount > 1;
-    if (!isDynamic) container.activate(0);
+    if (!dynamicMemslots) container.activate(0);
     this.budget = properties.protectUnplugged ? new MappingBudget(shape.mappings) : undefined;
     this.memory = new PluggedMemory({
       ...{ id, gpa: this.base, blockSize, backing, container, prealloc },
-      dynamicMemslots: isDynamic,
+      dynamicMemslots,
       protectWith: this.budget,
     });
     const refuse = (): void => this.faults.meet('listener');

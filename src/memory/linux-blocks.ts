@@ -1,0 +1,36 @@
+import { GIB, MIB } from '../units.ts';
+import { ramRanges } from './layout.ts';
+
+/** What Linux adds and removes memory by, on x86-64, in bytes. */
+const SMALLEST = 128 * MIB;
+const LARGEST = 2 * GIB;
+/** Boot memory that ends here or above has larger ones. */
+const LARGE_FROM = 64 * GIB;
+
+/** Exclusive end of boot memory. */
+function ramEnd(ramSize: number): number {
+  const last = ramRanges(ramSize).at(-1);
+  return last === undefined ? 0 : last.gpa + last.size;
+}
+
+/**
+ * Size of the memory blocks of a Linux guest, in bytes: it adds and removes only whole ones.
+ *
+ * @param ramSize  boot memory, in bytes
+ * @see Linux, arch/x86/mm/init_64.c, probe_memory_block_size()
+ */
+export function linuxMemoryBlock(ramSize: number): number {
+  const end = ramEnd(ramSize);
+  if (end < LARGE_FROM) return SMALLEST;
+  let size = LARGEST;
+  while (size > SMALLEST && end % size !== 0) size /= 2;
+  return size;
+}
+
+/**
+ * What automatic places of device memory are multiples of, so that it fills memory blocks: of the
+ * largest that a guest with that much boot memory may have, whatever the end of it is.
+ */
+export function linuxBlockAlignment(ramSize: number): number {
+  return ramEnd(ramSize) < LARGE_FROM ? SMALLEST : LARGEST;
+}
