@@ -72,15 +72,17 @@ Commands:
   powerdown                    press the power button; the guest decides what to do
   quit                         end the machine
   memory list [--json]         every memory device: its size, and why it is not as requested
-  memory resize ID SIZE        ask for another size; with --wait until the guest has it, at most
-                               --timeout seconds
+  memory resize ID SIZE        ask for another size; with --wait until the guest has it, or has
+                               done nothing for 5 seconds; with --timeout for so many seconds
+                               at most, whatever it does
   hmp COMMAND                  a command of the human monitor, as one word: 'info memslots'
 
 Example:
   tsvmm ctl qmp.sock memory resize vm0 4G --wait --timeout 60
 
 Exit codes: 0 done, the guest has converged; 1 no machine answers there, or it has ended; 2 bad usage;
-4 the guest does not go on, or somebody asked for another size; 5 the machine refuses; 6 not in time.`;
+4 the guest does not go on (and there is no --timeout), or somebody asked for another size; 5 the
+machine refuses; 6 not in time.`;
 
 function ctlCommand(): Command {
   return new Command('ctl')

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Child } from '../harness/child.ts';
 import { RESTORED, startOnTerminal } from '../harness/terminal.ts';
 import { bootAgent, startTsvmm, tempDir } from '../harness/test-vm.ts';
@@ -92,6 +92,43 @@ describe('ctl memory resize --wait in a script', () => {
     expect(await ending(child)).toEqual({
       code: 4,
       stderr: 'tsvmm: vm0: 1 GiB was requested instead of 2 GiB\n',
+    });
+  });
+
+  it('waits as long as it may for a guest that does nothing for a while, and says so', async () => {
+    const { vm, qmp } = await boot();
+    const { addr } = await vm.agent.initMem();
+    const child = startTsvmm([...resize(qmp, '1G'), '--timeout', '600']);
+    await child.stderr.expect(/tsvmm: vm0: stalled at 0 B of 1 GiB, still waiting: .*\n/);
+    expect(await vm.agent.ok(`plug ${addr} 256`)).toBe('ack');
+    await child.stderr.expect('tsvmm: vm0: goes on, at 512 MiB of 1 GiB\n');
+    expect(await vm.agent.ok(`plug ${addr + 2 ** 29} 256`)).toBe('ack');
+    expect((await ending(child)).code).toBe(0);
+  });
+
+  it('has patience with a driver that comes late', async () => {
+    const { vm, qmp } = await boot();
+    const child = startTsvmm(resize(qmp, '1G'));
+    await asked(vm);
+    const monitor = await vm.monitor();
+    // Long enough for a guest with a driver to be stalled: how long it has been is shown.
+    await expect
+      .poll(() => monitor.command('info memory-devices -v'), { timeout: 60_000 })
+      .toMatch(/for (?:[6-9]|\d\d)(?:\.\d+)? s/);
+    await vm.agent.initMem();
+    expect(await monitor.command('info memory-devices -v')).toContain('has not asked for anything');
+    await vm.agent.ok('follow');
+    expect(await ending(child)).toEqual({ code: 0, stderr: '' });
+  });
+
+  it('counts the time that a machine takes to answer at all', async () => {
+    const { vm, qmp } = await boot();
+    vm.process.kill('SIGSTOP');
+    onTestFinished(() => vm.process.kill('SIGCONT'));
+    const child = startTsvmm([...resize(qmp, '1G'), '--timeout', '0.5']);
+    expect(await ending(child)).toEqual({
+      code: 6,
+      stderr: 'tsvmm: vm0: not done after 0.5 s, the machine does not answer\n',
     });
   });
 

@@ -147,6 +147,86 @@ describe('a resize', () => {
     });
   });
 
+  it('lets a time limit rule over a stall, and shows the stall while it lasts', async () => {
+    host.convergence = 'plug-stalled';
+    const resize = device().resize(GIB, { timeoutMs: 100_000 });
+    const seen: [number, ConvergenceKind][] = [];
+    const following = (async () => {
+      for await (const { size, convergence } of resize) seen.push([size, convergence]);
+    })();
+    await wait(50);
+    expect(seen).toEqual([
+      [0, 'plug-stalled'],
+      [0, 'plug-stalled'],
+    ]);
+    host.convergence = 'busy';
+    await wait(1);
+    host.convergence = 'under-way';
+    host.plug(GIB / 2);
+    await wait(40);
+    host.plug(GIB);
+    await following;
+    expect(seen.slice(2)).toEqual([
+      [0, 'busy'],
+      [GIB / 2, 'under-way'],
+      [GIB, 'converged'],
+    ]);
+  });
+
+  it('ends with a stall before its time where that is wanted', async () => {
+    host.convergence = 'plug-stalled';
+    const failed = failure(device().resize(GIB, { timeoutMs: 100_000, onStall: 'reject' }));
+    await wait(6);
+    expect(await failed).toMatchObject({ code: 'STALLED' });
+  });
+
+  it.each([2 ** 31 - 1, 2 ** 31, 2 ** 32 + 1000, Number.POSITIVE_INFINITY])(
+    'waits for %d ms',
+    async (timeoutMs) => {
+      let over = false;
+      const resize = device().resize(GIB, { timeoutMs });
+      void failure(resize).then(() => (over = true));
+      await wait(3600);
+      expect(over).toBe(false);
+      host.plug(GIB);
+      await wait(0);
+      expect(await resize).toMatchObject({ size: GIB });
+    },
+  );
+
+  it.each<[object, string]>([
+    [{ timeoutMs: Number.NaN }, 'timeoutMs=NaN'],
+    [{ timeoutMs: -1 }, 'timeoutMs=-1'],
+    [{ timeoutMs: '5' }, 'timeoutMs=(string)'],
+    [{ timeoutMs: null }, 'timeoutMs=(object)'],
+    [{ onStall: 'never' }, 'onStall=never'],
+  ])('refuses %j, and asks for nothing', async (options, why) => {
+    const error = await failure(device().resize(GIB, options));
+    expect(error).toBeInstanceOf(ConfigError);
+    expect(String(error)).toContain(why);
+    expect(host.requestedSize).toBe(0);
+  });
+
+  it('of no time is over at once', async () => {
+    const failed = failure(device().resize(GIB, { timeoutMs: 0 }));
+    await wait(0);
+    expect(await failed).toMatchObject({ code: 'TIMEOUT' });
+  });
+
+  it.each(['driver', 'reset'])('counts silence from a %s that came meanwhile', async (what) => {
+    host.convergence = what === 'driver' ? 'no-driver' : 'under-way';
+    const failed = failure(device().resize(GIB));
+    await wait(60);
+    if (what === 'reset') host.hub.emit({ type: 'reset', guest: true, cause: 'guest-reset' });
+    host.convergence = 'busy';
+    let over = false;
+    void failed.then(() => (over = true));
+    await wait(4);
+    expect(over).toBe(false);
+    await wait(2);
+    expect(await failed).toMatchObject({ code: 'STALLED' });
+  });
+
   it('is superseded by another request', async () => {
     const first = failure(device().resize(GIB));
     await wait(0);

@@ -1,6 +1,8 @@
 import { ConfigError, messageOf } from '../errors.ts';
 import { isStuck } from '../machine/convergence-reporter.ts';
 import { formatSize, parseSize } from '../units.ts';
+import { checkTimeout, Deadline } from './deadline.ts';
+import type { VmEvent } from './event-hub.ts';
 import type { MemoryDeviceState, MemoryHost } from './memory-host.ts';
 import type { Size } from './options.ts';
 import { LatestValue } from './latest-value.ts';
@@ -14,11 +16,39 @@ const QUIET_MS = 5_000;
 export interface ResizeOptions {
   /** Gives up waiting; rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** How long to wait at most. Default: as long as the guest does something, or has no driver. */
+  /**
+   * How long to wait at most; Infinity is allowed. Default: as long as the guest does something, or
+   * has no driver.
+   */
   readonly timeoutMs?: number | undefined;
-  /** Whether a guest that does not go on ends the wait: it may try again. Default: `reject`. */
+  /**
+   * Whether a guest that does not go on ends the wait: it may try again by itself. Default: `wait`
+   * where there is a time limit, which rules then, else `reject`.
+   */
   readonly onStall?: 'reject' | 'wait' | undefined;
 }
+
+/** A resize whose time limit began before it did, as when its machine had to be reached first. */
+export interface TimedResizeOptions extends ResizeOptions {
+  /** performance.now(), in milliseconds. */
+  readonly startedMs: number;
+}
+
+/** @throws ConfigError */
+function checkOptions({ timeoutMs, onStall }: ResizeOptions): void {
+  checkTimeout('timeoutMs', timeoutMs);
+  const actions: readonly unknown[] = [undefined, 'reject', 'wait'];
+  if (actions.includes(onStall)) return;
+  throw new ConfigError('BAD_OPTION', `onStall=${String(onStall)}: must be reject or wait`);
+}
+
+/** What became of a resize that had so much time. @param where  how far it is, and why no further */
+export function timeoutText(timeoutMs: number, where: string): string {
+  return `not done after ${timeoutMs / 1000} s, ${where}`;
+}
+
+/** Of whom nothing has been heard at all. */
+export const NO_ANSWER = 'the machine does not answer';
 
 /** @throws ConfigError */
 export function sizeBytes(id: string, size: Size): number {
@@ -87,7 +117,7 @@ interface WaitOptions {
   readonly host: MemoryHost;
   readonly id: string;
   readonly size: Size;
-  readonly options: ResizeOptions;
+  readonly options: ResizeOptions | TimedResizeOptions;
   readonly progress: LatestValue<MemoryDeviceState>;
   readonly resolve: (state: MemoryDeviceState) => void;
   readonly reject: (error: unknown) => void;
@@ -104,7 +134,9 @@ class ResizeWait {
   /** Something has happened since the last look. */
   #news = false;
   #wake: () => void = () => undefined;
-  #deadline: NodeJS.Timeout | undefined;
+  /** The guest does nothing that would bring it further. */
+  #isStalled = false;
+  #deadline: Deadline | undefined;
   #unlisten: () => void = () => undefined;
   readonly #onAbort = (): void => {
     const reason: unknown = this.#wait.options.signal?.reason;
@@ -117,29 +149,39 @@ class ResizeWait {
 
   /** Never rejects. */
   async run(): Promise<void> {
-    const { signal, timeoutMs } = this.#wait.options;
+    const { options } = this.#wait;
+    const { signal } = options;
     if (signal?.aborted === true) {
       this.#onAbort();
       return;
     }
-    signal?.addEventListener('abort', this.#onAbort);
-    if (timeoutMs !== undefined) {
-      this.#deadline = setTimeout(() => this.#timedOut(timeoutMs), timeoutMs);
-    }
     try {
+      checkOptions(options);
+      signal?.addEventListener('abort', this.#onAbort);
+      this.#startDeadline(options);
       await this.#follow();
     } catch (error) {
       this.#settle(() => this.#wait.reject(error));
     }
   }
 
+  #startDeadline(options: WaitOptions['options']): void {
+    const { timeoutMs } = options;
+    if (timeoutMs === undefined) return;
+    const startedMs = 'startedMs' in options ? options.startedMs : this.#startedMs;
+    const leftMs = Math.max(0, timeoutMs - (performance.now() - startedMs));
+    this.#deadline = new Deadline(leftMs, () => this.#timedOut(timeoutMs));
+  }
+
   async #follow(): Promise<void> {
     const { host, id } = this.#wait;
-    const wake = (): void => {
+    const wake = (event?: VmEvent): void => {
+      // A guest that starts anew has done nothing wrong yet.
+      if (event?.type === 'reset') this.#activeMs = performance.now();
       this.#news = true;
       this.#wake();
     };
-    this.#unlisten = host.hub.listen({ onEvent: wake, onEnd: wake });
+    this.#unlisten = host.hub.listen({ onEvent: wake, onEnd: () => wake() });
     const bytes = await this.#request();
     while (!this.#isSettled()) {
       this.#news = false;
@@ -164,14 +206,8 @@ class ResizeWait {
   }
 
   #judge(bytes: number, status: string, state: MemoryDeviceState): void {
-    const { options, progress, resolve } = this.#wait;
-    const nowMs = performance.now();
-    if (this.#state?.size !== state.size) {
-      this.#activeMs = nowMs;
-      progress.set(state);
-    }
-    if (status !== 'running') this.#activeMs = nowMs;
-    this.#state = state;
+    const { resolve } = this.#wait;
+    this.#observe(status, state);
     if (state.requestedSize !== bytes) {
       const other = formatSize(state.requestedSize);
       this.#fail('SUPERSEDED', `${other} was requested instead of ${formatSize(bytes)}`);
@@ -179,13 +215,31 @@ class ResizeWait {
       this.#settle(() => resolve(state));
     } else if (status === 'ended') {
       this.#fail('ENDED', `the machine ended ${this.#progressText(bytes)}`);
-    } else if (
-      options.onStall !== 'wait' &&
-      isStuck(state.convergence) &&
-      nowMs - this.#activeMs >= QUIET_MS
-    ) {
+    } else if (this.#isStalled && this.#endsWithStall()) {
       this.#fail('STALLED', `stalled ${this.#progressText(bytes)}: ${state.cause}`);
     }
+  }
+
+  /** Takes note of how the device is; whoever follows hears of sizes, and of stalls while they last. */
+  #observe(status: string, state: MemoryDeviceState): void {
+    const nowMs = performance.now();
+    const before = this.#state;
+    const hasMoved = before?.size !== state.size;
+    // Without a driver nobody could do anything.
+    if (hasMoved || status !== 'running' || state.convergence === 'no-driver') {
+      this.#activeMs = nowMs;
+    }
+    const wasStalled = this.#isStalled;
+    this.#isStalled = isStuck(state.convergence) && nowMs - this.#activeMs >= QUIET_MS;
+    this.#state = state;
+    const isOther = this.#isStalled && before?.convergence !== state.convergence;
+    const isNews = !this.#endsWithStall() && (isOther || wasStalled !== this.#isStalled);
+    if (hasMoved || isNews) this.#wait.progress.set(state);
+  }
+
+  #endsWithStall(): boolean {
+    const { onStall, timeoutMs } = this.#wait.options;
+    return (onStall ?? (timeoutMs === undefined ? 'reject' : 'wait')) === 'reject';
   }
 
   #progressText(bytes: number): string {
@@ -196,9 +250,9 @@ class ResizeWait {
     const state = this.#state;
     const where =
       state === undefined
-        ? 'the machine does not answer'
+        ? NO_ANSWER
         : `${this.#progressText(state.requestedSize)}: ${state.cause}`;
-    this.#fail('TIMEOUT', `not done after ${timeoutMs / 1000} s, ${where}`);
+    this.#fail('TIMEOUT', timeoutText(timeoutMs, where));
   }
 
   #error(code: ResizeFailure, message: string): ResizeError {
@@ -218,7 +272,7 @@ class ResizeWait {
   #settle(tell: () => void): void {
     if (this.#settled) return;
     this.#settled = true;
-    clearTimeout(this.#deadline);
+    this.#deadline?.clear();
     this.#wait.options.signal?.removeEventListener('abort', this.#onAbort);
     this.#unlisten();
     this.#wake();

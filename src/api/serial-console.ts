@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { checkTimeout, Deadline } from './deadline.ts';
 
 /** Characters that are kept of what nobody has expected. */
 const KEPT = 1024 * 1024;
@@ -70,7 +71,8 @@ export class SerialConsole {
   async expect(wanted: string | RegExp, options: ExpectOptions = {}): Promise<string> {
     if (this.#look !== undefined) throw new Error('the console is waiting for something already');
     const { timeoutMs = DEFAULT_TIMEOUT_MS } = options;
-    let timer: NodeJS.Timeout | undefined;
+    checkTimeout('timeoutMs', timeoutMs);
+    let deadline: Deadline | undefined;
     try {
       return await new Promise<string>((resolve, reject) => {
         this.#look = () => {
@@ -80,14 +82,13 @@ export class SerialConsole {
           if (end >= 0) resolve(this.#take(this.#taken + end));
           else if (this.#ended) reject(this.#failure(wanted, 'it has ended'));
         };
-        timer = setTimeout(
-          () => reject(this.#failure(wanted, `nothing in ${timeoutMs} ms`)),
-          timeoutMs,
+        deadline = new Deadline(timeoutMs, () =>
+          reject(this.#failure(wanted, `nothing in ${timeoutMs} ms`)),
         );
         this.#look();
       });
     } finally {
-      clearTimeout(timer);
+      deadline?.clear();
       clearTimeout(this.#settle);
       this.#settle = undefined;
       this.#look = undefined;

@@ -1,7 +1,8 @@
-import { connectVm, type RemoteVm } from '../api/client/remote-vm.ts';
+import { ANSWER_MS, connectVm, type RemoteVm } from '../api/client/remote-vm.ts';
 import type { MemoryDeviceState } from '../api/memory-host.ts';
 import { ResizeError, type ResizeFailure } from '../api/resize-error.ts';
-import { ConfigError, EXIT_CODE, messageOf } from '../errors.ts';
+import { NO_ANSWER, timeoutText, type TimedResizeOptions } from '../api/resize.ts';
+import { ConfigError, EXIT_CODE, HostError, messageOf } from '../errors.ts';
 import { formatSize, parseSize } from '../units.ts';
 import { ProgressBar } from './progress-bar.ts';
 
@@ -21,7 +22,19 @@ const FAILURE_CODES: Readonly<Record<ResizeFailure, number>> = {
   ENDED: EXIT_CODE.host,
 };
 
-type Action = (vm: RemoteVm, args: readonly string[], options: CtlOptions) => Promise<void>;
+/** When the command began: what it takes to reach the machine counts, too. */
+interface Limit {
+  readonly timeoutMs: number | undefined;
+  /** performance.now(), in milliseconds. */
+  readonly startedMs: number;
+}
+
+type Action = (
+  vm: RemoteVm,
+  args: readonly string[],
+  options: CtlOptions,
+  limit: Limit,
+) => Promise<void>;
 
 interface Verb {
   readonly parameters: readonly string[];
@@ -73,8 +86,8 @@ async function resizeMemory(
   vm: RemoteVm,
   [id = '', size = '']: readonly string[],
   options: CtlOptions,
+  limit: Limit,
 ): Promise<void> {
-  const timeoutMs = parseTimeout(options);
   // What is no size at all is not for the machine to refuse.
   const bytes = parseSize(size, 'ctl memory resize: SIZE');
   const device = vm.memoryDevice(id);
@@ -84,7 +97,8 @@ async function resizeMemory(
   }
   const bar = new ProgressBar(process.stderr);
   try {
-    for await (const state of device.resize(bytes, { timeoutMs })) bar.show(state);
+    const timed: TimedResizeOptions = limit;
+    for await (const state of device.resize(bytes, timed)) bar.show(state);
   } finally {
     bar.end();
   }
@@ -97,7 +111,7 @@ function parseTimeout({ timeout, wait }: CtlOptions): number | undefined {
     throw new ConfigError('BAD_OPTION', `--timeout=${timeout}: ${why}`);
   };
   if (wait !== true) refuse('only with --wait');
-  const seconds = /^\d{1,6}(\.\d{1,3})?$/.test(timeout) ? Number(timeout) : 0;
+  const seconds = /^\d{1,12}(\.\d{1,3})?$/.test(timeout) ? Number(timeout) : 0;
   return seconds > 0 ? seconds * 1000 : refuse('must be seconds, more than 0');
 }
 
@@ -134,6 +148,22 @@ function failureCode(error: unknown): number | undefined {
   return refused ? FAILURE_CODES.REFUSED : undefined;
 }
 
+/** @throws ResizeError when that takes all the time there is for a resize; else as `connectVm` */
+async function reach(
+  where: string,
+  { timeoutMs, startedMs }: Limit,
+  id: string,
+): Promise<RemoteVm> {
+  try {
+    return await connectVm(where, { timeoutMs: Math.min(timeoutMs ?? ANSWER_MS, ANSWER_MS) });
+  } catch (error) {
+    const isLate = timeoutMs !== undefined && performance.now() - startedMs >= timeoutMs;
+    if (!isLate || !(error instanceof HostError)) throw error;
+    const message = timeoutText(timeoutMs, NO_ANSWER);
+    throw new ResizeError('TIMEOUT', message, { device: id, cause: error });
+  }
+}
+
 /** Drives a machine in another process. @returns the exit code; a resize's failure has been told */
 export async function ctl(
   where: string,
@@ -141,9 +171,11 @@ export async function ctl(
   options: CtlOptions,
 ): Promise<number> {
   const { verb, args } = parseCall(words, options);
-  const vm = await connectVm(where);
+  const limit = { timeoutMs: parseTimeout(options), startedMs: performance.now() };
+  let vm: RemoteVm | undefined;
   try {
-    await verb.run(vm, args, options);
+    vm = await reach(where, limit, args[0] ?? '');
+    await verb.run(vm, args, options, limit);
     return EXIT_CODE.ok;
   } catch (error) {
     const code = failureCode(error);
@@ -151,6 +183,6 @@ export async function ctl(
     process.stderr.write(`tsvmm: ${messageOf(error)}\n`);
     return code;
   } finally {
-    await vm.close();
+    await vm?.close();
   }
 }

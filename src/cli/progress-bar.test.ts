@@ -1,15 +1,14 @@
 import { expect, it } from 'vitest';
 import type { MemoryDeviceState } from '../api/memory-host.ts';
 import { GIB, MIB } from '../units.ts';
-import { progressLine } from './progress-bar.ts';
+import { progressLine, stallLine } from './progress-bar.ts';
 
-const line = (from: number, size: number, requestedSize: number): string => {
-  const state: MemoryDeviceState = {
-    ...{ id: 'vm0', size, requestedSize, maxSize: 8 * GIB, blockSize: 2 * MIB },
-    ...{ memaddr: 4 * GIB, node: 0, convergence: 'under-way', cause: '' },
-  };
-  return progressLine(from, state);
-};
+const state = (size: number, requestedSize: number): MemoryDeviceState => ({
+  ...{ id: 'vm0', size, requestedSize, maxSize: 8 * GIB, blockSize: 2 * MIB },
+  ...{ memaddr: 4 * GIB, node: 0, convergence: 'under-way', cause: '' },
+});
+const line = (from: number, size: number, requestedSize: number): string =>
+  progressLine(from, state(size, requestedSize));
 const bar = (done: number): string => `[${'#'.repeat(done)}${'.'.repeat(32 - done)}]`;
 
 it.each([
@@ -24,4 +23,11 @@ it.each([
   [2 * GIB, 3 * GIB, GIB, `vm0 ${bar(0)} 3 GiB -> 1 GiB`],
 ])('from %d at %d of %d', (from, size, requested, text) => {
   expect(line(from, size, requested)).toBe(text);
+});
+
+it('says that the guest has stopped, and that it goes on', () => {
+  const stalled = { ...state(GIB, 2 * GIB), convergence: 'busy', cause: 'no memory' } as const;
+  expect(progressLine(0, stalled)).toBe(`vm0 ${bar(16)} 1 GiB of 2 GiB, stalled: no memory`);
+  expect(stallLine(stalled)).toBe('vm0: stalled at 1 GiB of 2 GiB, still waiting: no memory');
+  expect(stallLine(state(GIB, 2 * GIB))).toBe('vm0: goes on, at 1 GiB of 2 GiB');
 });

@@ -155,6 +155,17 @@ describe('ConvergenceReporter', () => {
     expect(rig.states).toEqual(['stalled']);
   });
 
+  it('counts from the driver on, however long it took to come', () => {
+    const rig = new Rig(4);
+    rig.kind = 'no-driver';
+    wait(600);
+    rig.kind = 'busy';
+    wait(4);
+    expect(rig.told).toEqual([]);
+    wait(1);
+    expect(rig.states).toEqual(['stalled']);
+  });
+
   it('looks only while there is something to wait for', () => {
     const rig = new Rig();
     expect(vi.getTimerCount()).toBe(0);

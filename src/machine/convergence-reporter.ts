@@ -103,11 +103,12 @@ export class ConvergenceReporter {
       this.close();
       return;
     }
-    const isQuiet = !this.#hasMoved && this.#options.isRunning();
+    const { convergence } = this.#options.device;
+    const isAble = this.#options.isRunning() && convergence.kind !== 'no-driver';
+    const isQuiet = !this.#hasMoved && isAble;
     this.#hasMoved = false;
     this.#quietLooks = isQuiet ? this.#quietLooks + 1 : 0;
     if (this.#quietLooks < QUIET_LOOKS) return;
-    const { convergence } = this.#options.device;
     if (!isStuck(convergence.kind)) return;
     if (this.#state === 'stalled' && this.#reason === convergence.kind) return;
     this.#state = 'stalled';

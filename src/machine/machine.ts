@@ -255,6 +255,7 @@ export class Machine {
   }
 
   #resume(): void {
+    for (const { device } of this.memoryDevices) device.resumed();
     for (const transport of this.transports) transport.resume();
     this.shell.vcpus.run();
   }

@@ -21,20 +21,22 @@ function explain(error: unknown): string {
  * Connects to a machine: `unix:PATH`, `tcp:ADDR:PORT` as for `--qmp`; anything else is the path of a
  * socket.
  *
+ * @param signal  gives up a host that does not answer: a socket here does at once
  * @throws (rejects with) HostError saying in a line why not, or ConfigError
  */
-export async function openSocket(where: string): Promise<Socket> {
+export async function openSocket(where: string, signal: AbortSignal): Promise<Socket> {
   if (!/^(unix|tcp):/.test(where)) return connectUnix(where);
   const target = parseQmpTarget(where);
   if (target.kind === 'unix') return connectUnix(target.path);
-  const socket = connect(target.port, target.host);
+  const socket = connect({ port: target.port, host: target.host, signal });
   try {
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve).once('error', reject);
     });
   } catch (cause) {
     socket.destroy();
-    throw new HostError('CANNOT_CONNECT', `${where}: ${explain(cause)}`, { cause });
+    const why = signal.aborted ? messageOf(signal.reason) : explain(cause);
+    throw new HostError('CANNOT_CONNECT', `${where}: ${why}`, { cause });
   }
   return socket;
 }

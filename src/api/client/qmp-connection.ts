@@ -5,6 +5,7 @@ import { parseJson } from '../../qmp/json/parse.ts';
 import { ValueSplitter } from '../../qmp/json/value-splitter.ts';
 import { writeJson } from '../../qmp/json/write.ts';
 import type { ArgumentsOf, CommandName } from '../../qmp/schema/commands.ts';
+import { Deadline } from '../deadline.ts';
 import { openSocket } from './open-socket.ts';
 
 /** A message of the server is no longer than this; `query-qmp-schema` is the longest. */
@@ -44,7 +45,7 @@ export class QmpConnection {
   /**
    * Connects, negotiates, and asks for every event that there is.
    *
-   * @param timeoutMs  for the negotiation: who accepts a connection may still have nothing to say
+   * @param timeoutMs  for all of it: who accepts a connection may still have nothing to say
    * @throws (rejects with) HostError when nobody answers there
    */
   static async open(
@@ -52,16 +53,19 @@ export class QmpConnection {
     handlers: ConnectionHandlers,
     timeoutMs: number,
   ): Promise<QmpConnection> {
-    const connection = new QmpConnection(await openSocket(where), where, handlers);
-    const late = (): void => connection.#lost(`nothing that speaks QMP answers in ${timeoutMs} ms`);
-    const timer = setTimeout(late, timeoutMs);
+    const why = `nothing that speaks QMP answers in ${timeoutMs} ms`;
+    const late = new AbortController();
+    const deadline = new Deadline(timeoutMs, () => late.abort(new Error(why)));
     try {
+      const socket = await openSocket(where, late.signal);
+      const connection = new QmpConnection(socket, where, handlers);
+      late.signal.addEventListener('abort', () => connection.#lost(why));
       await connection.execute('qmp_capabilities', {});
       await connection.#enableEvents();
+      return connection;
     } finally {
-      clearTimeout(timer);
+      deadline.clear();
     }
-    return connection;
   }
 
   /**

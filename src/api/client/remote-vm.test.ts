@@ -153,6 +153,17 @@ describe('connectVm', () => {
     await expect(refused).rejects.toThrow('nothing that speaks QMP answers in 50 ms');
   });
 
+  it.each([Number.NaN, -5, '9'])('takes no %j for a time', async (timeoutMs) => {
+    const refused = connectVm(path, { timeoutMs } as object);
+    await expect(refused).rejects.toMatchObject({ code: 'BAD_OPTION' });
+  });
+
+  it('waits as long as that may be', async () => {
+    const other = await connectVm(path, { timeoutMs: 2 ** 40 });
+    expect(await other.status()).toBe('running');
+    await other.close();
+  });
+
   it.each([
     ['SSH-2.0-OpenSSH\r\n', 'does not speak QMP'],
     ['[]\r\n', 'does not speak QMP'],

@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from '../../qmp/json/value.ts';
+import { checkTimeout } from '../deadline.ts';
 import { EventHub, type VmEvent } from '../event-hub.ts';
 import { EventStream, type EventsOptions } from '../event-stream.ts';
 import { MemoryDevice } from '../memory-device.ts';
@@ -15,10 +16,13 @@ import { QmpConnection, type ConnectionHandlers } from './qmp-connection.ts';
 import { vmEvent } from './qmp-events.ts';
 
 /** How long a machine may take to answer at all, in milliseconds: it may be busy, or stopped. */
-const ANSWER_MS = 30_000;
+export const ANSWER_MS = 30_000;
 
 export interface ConnectOptions {
-  /** How long the machine may take to answer the first time, in milliseconds; default 30,000. */
+  /**
+   * How long the machine may take to answer the first time, in milliseconds; default 30,000. Infinity
+   * is allowed.
+   */
   readonly timeoutMs?: number;
 }
 
@@ -26,7 +30,7 @@ export interface ConnectOptions {
  * Takes control of a machine in another process, started with `tsvmm run --qmp WHERE`.
  *
  * @param where  path of its socket, `unix:PATH`, or `tcp:ADDR:PORT`
- * @throws (rejects with) HostError CANNOT_CONNECT when nobody listens there, CONNECTION_LOST when
+ * @throws (rejects with) ConfigError, HostError CANNOT_CONNECT when nobody listens there, CONNECTION_LOST when
  *   who does is no machine, or says nothing
  */
 export async function connectVm(where: string, options: ConnectOptions = {}): Promise<RemoteVm> {
@@ -43,6 +47,7 @@ export async function connectVm(where: string, options: ConnectOptions = {}): Pr
     onClose: (error) => hub.end(error),
   };
   const { timeoutMs = ANSWER_MS } = options;
+  checkTimeout('timeoutMs', timeoutMs);
   const connection = await QmpConnection.open(where, handlers, timeoutMs);
   return new RemoteVm(new RemoteHost(connection, hub, () => ended));
 }

@@ -7,7 +7,7 @@ const shrinking = { requestedSize: 0, pluggedSize: GIB };
 
 function watch(): ConvergenceWatch {
   const result = new ConvergenceWatch(0);
-  result.driverChanged(true);
+  result.driverChanged(true, 0);
   return result;
 }
 
@@ -29,7 +29,7 @@ describe('ConvergenceWatch', () => {
   it('misses the driver', () => {
     expect(new ConvergenceWatch(0).diagnose({ ...growing, nowMs: 0 }).kind).toBe('no-driver');
     const left = watch();
-    left.driverChanged(false);
+    left.driverChanged(false, 0);
     expect(left.diagnose({ ...growing, nowMs: 0 }).kind).toBe('no-driver');
   });
 
@@ -60,6 +60,27 @@ describe('ConvergenceWatch', () => {
     expect(it.diagnose({ ...growing, nowMs: 4_000 }).kind).toBe('under-way');
     expect(it.diagnose({ ...growing, nowMs: 6_000 }).kind).toBe('plug-stalled');
     expect(it.diagnose({ ...shrinking, nowMs: 6_000 }).kind).toBe('unplug-stalled');
+  });
+
+  it.each([
+    ['driver that starts late', (it: ConvergenceWatch) => it.driverChanged(true, 60_000)],
+    ['driver that starts again', (it: ConvergenceWatch) => it.driverChanged(true, 60_000)],
+    ['guest that was held', (it: ConvergenceWatch) => it.resumed(60_000)],
+    ['new request', (it: ConvergenceWatch) => it.resized(60_000)],
+  ])('gives a %s as long as any', (what, begin) => {
+    const it = new ConvergenceWatch(0);
+    if (what !== 'driver that starts late') {
+      it.driverChanged(true, 0);
+      it.answered('ack', 1_000);
+    }
+    if (what === 'driver that starts again') it.driverChanged(false, 50_000);
+    begin(it);
+    const kind = (nowMs: number): string => it.diagnose({ ...growing, nowMs }).kind;
+    expect(kind(60_300)).toMatch(/not-asked|under-way/);
+    expect(kind(64_999)).toMatch(/not-asked|under-way/);
+    expect(kind(65_000)).toBe('plug-stalled');
+    it.answered('ack', 66_000);
+    expect(kind(66_001)).toBe('under-way');
   });
 
   it('does not suspect a guest that has nothing of holding it', () => {

@@ -52,19 +52,28 @@ export type Answer = 'ack' | 'nack' | 'busy' | 'error';
 export class ConvergenceWatch {
   #driver = false;
   #sinceMs: number;
+  /** From when on the guest could have asked for something. */
+  #ableMs: number;
   #lastRequestMs: number | undefined;
   #lastAnswer: Answer = 'ack';
   #busyCause = '';
 
   constructor(nowMs: number) {
     this.#sinceMs = nowMs;
+    this.#ableMs = nowMs;
   }
 
-  /** The driver came, or went. */
-  driverChanged(present: boolean): void {
+  /** The driver came, or went. One that comes has as long as any to ask for something. */
+  driverChanged(present: boolean, nowMs: number): void {
     this.#driver = present;
+    this.#ableMs = nowMs;
     this.#lastRequestMs = undefined;
     this.#lastAnswer = 'ack';
+  }
+
+  /** The guest runs again, after it could do nothing. */
+  resumed(nowMs: number): void {
+    this.#ableMs = nowMs;
   }
 
   /** Something else was requested. */
@@ -100,7 +109,7 @@ export class ConvergenceWatch {
     if (pluggedSize === requestedSize) return 'converged';
     if (!this.#driver) return 'no-driver';
     if (this.#lastAnswer !== 'ack') return this.#lastAnswer;
-    const quietSince = this.#lastRequestMs ?? this.#sinceMs;
+    const quietSince = Math.max(this.#lastRequestMs ?? this.#sinceMs, this.#ableMs);
     if (nowMs - quietSince < SILENCE_MS) {
       return this.#lastRequestMs === undefined ? 'not-asked' : 'under-way';
     }

@@ -120,6 +120,11 @@ export class VirtioMem implements VirtioDevice {
     return this.#handler.held;
   }
 
+  /** The guest runs again: what it did not do while it was held says nothing of it. */
+  resumed(): void {
+    this.#convergence.resumed(performance.now());
+  }
+
   /** Calls back after every change of the plugged size. @returns the way to stop that */
   onSizeChange(listener: () => void): () => void {
     this.#sizeListeners.add(listener);
@@ -190,14 +195,14 @@ export class VirtioMem implements VirtioDevice {
   activate(activation: VirtioActivation): void {
     const queue = activation.queues[0];
     this.#queue = queue;
-    this.#convergence.driverChanged(true);
+    this.#convergence.driverChanged(true, performance.now());
     queue?.start((chain) => this.#serve(queue, chain));
   }
 
   /** By the driver: blocks stay plugged (virtio 1.3 §5.15.5.2). */
   reset(): void {
     this.#queue = undefined;
-    this.#convergence.driverChanged(false);
+    this.#convergence.driverChanged(false, performance.now());
     this.#handler.takeHeld();
     this.#nudge.cancel();
   }
