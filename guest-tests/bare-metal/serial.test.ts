@@ -65,6 +65,17 @@ describe('the serial console', () => {
     expect((await child.exited).code).toBe(0);
   });
 
+  it('does not stop for a client of its socket that does not read', async () => {
+    const path = tempDir().file('serial.sock');
+    const args = ['run', '--kernel', guestPath('agent'), '--memory', '128M'];
+    const child = startTsvmm([...args, '--serial', `unix:${path}`, '--monitor', 'none']);
+    const first = await SocketClient.open(path, 'serial client', () => child.describe());
+    await first.text.expect(/agent ready.*\n/);
+    first.pause();
+    first.write('flood 1500\npoweroff\n');
+    expect((await child.exited).code).toBe(0);
+  });
+
   it('can be absent', async () => {
     const args = ['run', '--kernel', guestPath('hello'), '--memory', '128M'];
     const child = startTsvmm([...args, '--serial', 'none', '--monitor', 'none']);

@@ -58,6 +58,11 @@ export class SocketClient {
     }
   }
 
+  /** Reads no more. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
   write(text: string): void {
     this.#socket.write(text);
   }

@@ -38,12 +38,21 @@ export class ByteSink {
     for (const callback of this.#drained) callback();
   }
 
-  /** @returns false when the sender should wait for `onDrain` */
-  write(bytes: Uint8Array | string): boolean {
+  /**
+   * @param onTaken  called when the stream has them all
+   * @returns false when the sender should wait for `onDrain`
+   */
+  write(bytes: Uint8Array | string, onTaken?: () => void): boolean {
     if (this.#failed || this.#stream.destroyed) return true;
     if (this.#stream.writableLength >= DROP_BYTES) return false;
     // A copy: the caller uses its buffer again.
-    const more = this.#stream.write(typeof bytes === 'string' ? bytes : Buffer.from(bytes));
+    const copy = typeof bytes === 'string' ? bytes : Buffer.from(bytes);
+    const more =
+      onTaken === undefined
+        ? this.#stream.write(copy)
+        : this.#stream.write(copy, (error) => {
+            if (!error) onTaken();
+          });
     if (!more) this.#held = true;
     return more;
   }

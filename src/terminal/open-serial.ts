@@ -1,5 +1,5 @@
 import type { SerialBackend } from './serial-backend.ts';
-import type { Target } from './target.ts';
+import type { SerialTarget } from './target.ts';
 
 /** Nobody at the other end: output vanishes and nothing comes in. */
 const nowhere: SerialBackend = {
@@ -17,7 +17,7 @@ const nowhere: SerialBackend = {
  * @throws ConfigError when the file or socket cannot be used, naming it
  */
 export async function openSerialBackend(
-  target: Exclude<Target, { kind: 'stdio' }>,
+  target: Exclude<SerialTarget, { kind: 'stdio' }>,
 ): Promise<SerialBackend> {
   switch (target.kind) {
     case 'none':
@@ -28,7 +28,7 @@ export async function openSerialBackend(
     }
     case 'unix': {
       const { openSerialSocket } = await import('./serial-socket.ts');
-      return openSerialSocket(target.path);
+      return openSerialSocket(target.path, target);
     }
   }
 }

@@ -2,8 +2,9 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openSerialBackend } from './open-serial.ts';
+import { openSerialSocket } from './serial-socket.ts';
 import type { SerialBackend } from './serial-backend.ts';
+import type { WhenFull } from './target.ts';
 import { temporaryFolder } from './testing/temporary-folder.ts';
 
 let path: string;
@@ -28,19 +29,40 @@ async function read(socket: Socket, length: number): Promise<string> {
   return text;
 }
 
+/** Reads until the text so far matches. */
+async function readUntil(socket: Socket, wanted: RegExp): Promise<string> {
+  let text = '';
+  for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
+    text += (chunk as Buffer).toString();
+    if (wanted.test(text)) return text;
+  }
+  throw new Error(`the end came after ${text.slice(-200)}`);
+}
+
 function drained(): Promise<void> {
   return new Promise((resolve) => backend.onDrain(resolve));
 }
 
-/** Writes until told to wait. */
-function fill(): void {
-  while (backend.write(new Uint8Array(8192)));
+/** Writes until told to wait. @returns bytes */
+function fill(): number {
+  for (let bytes = 8192; ; bytes += 8192) {
+    if (!backend.write(new Uint8Array(8192).fill(0x66))) return bytes;
+  }
 }
 
-beforeEach(async () => {
+async function open(whenFull: WhenFull, patienceMs?: number): Promise<void> {
   path = join(temporaryFolder(), 's');
-  backend = await openSerialBackend({ kind: 'unix', path });
-});
+  backend = await openSerialSocket(path, { whenFull, patienceMs });
+}
+
+/** A client that has got what was written for it. */
+async function settledClient(): Promise<Socket> {
+  const client = await newClient();
+  backend.write(Buffer.from('hello'));
+  await readUntil(client, /hello/);
+  client.pause();
+  return client;
+}
 
 afterEach(async () => {
   for (const client of clients.splice(0)) client.destroy();
@@ -48,11 +70,14 @@ afterEach(async () => {
 });
 
 describe('a serial port on a socket', () => {
-  it('gives a late client the last 64 KiB, then what comes', async () => {
+  beforeEach(() => open('drop'));
+
+  it('tells a late client how much is lost, and gives it the last 64 KiB, then what comes', async () => {
     backend.write(Buffer.from('lost'));
     backend.write(Buffer.alloc(64 * 1024, 'k'));
     const client = await newClient();
-    expect(await read(client, 64 * 1024)).toBe('k'.repeat(64 * 1024));
+    const wanted = `\r\n[tsvmm: 4 bytes lost, nobody read them]\r\n${'k'.repeat(64 * 1024)}`;
+    expect(await read(client, wanted.length)).toBe(wanted);
     backend.write(Buffer.from('live'));
     expect(await read(client, 4)).toBe('live');
   });
@@ -70,22 +95,8 @@ describe('a serial port on a socket', () => {
     expect(got.join('')).toBe('root\r');
   });
 
-  it('holds the guest back for a client that does not read, and goes on when it does', async () => {
-    const client = await newClient();
-    backend.write(Buffer.from('hello'));
-    await read(client, 5);
-    client.pause();
-    fill();
-    const goOn = drained();
-    client.resume();
-    await goOn;
-    expect(backend.write(Buffer.from('x'))).toBe(true);
-  });
-
   it('lets the guest go on when the client that held it vanishes', async () => {
-    const client = await newClient();
-    backend.write(Buffer.from('hello'));
-    await read(client, 5);
+    const client = await settledClient();
     fill();
     const goOn = drained();
     client.destroy();
@@ -93,32 +104,48 @@ describe('a serial port on a socket', () => {
     expect(backend.write(Buffer.from('x'))).toBe(true);
   });
 
-  it('refuses a second client with a line, and serves it after the first has gone', async () => {
-    const first = await newClient();
-    backend.write(Buffer.from('one'));
-    expect(await read(first, 3)).toBe('one');
+  it('gives the place to one that comes, with what there was, and tells the one that had it', async () => {
+    const first = await settledClient();
     const second = await newClient();
-    expect(await read(second, 1000)).toBe(
-      'tsvmm: another client is connected to this serial port\r\n',
+    expect(await readUntil(second, /hello/)).toBe('hello');
+    expect(await read(first, 1000)).toBe(
+      '\r\n[tsvmm: another client has taken this serial port]\r\n',
     );
-    first.destroy();
-    let reply = '';
-    while (!reply.startsWith('two')) {
-      // The departure is noticed by the loop, not at once.
-      const client = await newClient();
-      backend.write(Buffer.from('two'));
-      reply = await read(client, 3);
-    }
+    const typed = new Promise<string>((resolve) =>
+      backend.onData((bytes) => resolve(Buffer.from(bytes).toString())),
+    );
+    second.write('mine');
+    expect(await typed).toBe('mine');
   });
 
   it('gives the place of a client that only reads to one that comes', async () => {
     const reader = await newClient();
     reader.end();
     backend.write(Buffer.from('still'));
-    expect(await read(reader, 5)).toBe('still');
+    expect(await readUntil(reader, /still/)).toMatch(/^(\r\n)?still$/);
     const next = await newClient();
     next.write('typed');
     await new Promise<void>((resolve) => backend.onData(() => resolve()));
+  });
+
+  it('gives nothing to those that look whether somebody listens', async () => {
+    const client = await settledClient();
+    for (let i = 0; i < 5; i++) {
+      const probe = connect(path);
+      await once(probe, 'connect');
+      probe.destroy();
+      await once(probe, 'close');
+    }
+    backend.write(Buffer.from('for me'));
+    expect(await readUntil(client, /for me/)).toBe('for me');
+    client.destroy();
+    backend.write(Buffer.from(' and for the next'));
+    const probe = connect(path);
+    await once(probe, 'connect');
+    probe.destroy();
+    await once(probe, 'close');
+    const next = await newClient();
+    expect(await readUntil(next, /next/)).toContain(' and for the next');
   });
 
   it('notices that a client has left although the guest reads nothing', async () => {
@@ -129,10 +156,61 @@ describe('a serial port on a socket', () => {
     backend.write(Buffer.from('x'));
     await read(first, 1);
     first.destroy();
-    for (;;) {
-      const next = await newClient();
-      backend.write(Buffer.from('panic'));
-      if ((await read(next, 5)).includes('panic')) break;
+    await once(first, 'close');
+    backend.write(Buffer.from('panic'));
+    const next = await newClient();
+    expect(await readUntil(next, /panic/)).toContain('panic');
+  });
+});
+
+describe('a client that does not read', () => {
+  it('holds the guest up briefly, then misses what comes, and is told how much', async () => {
+    await open('drop', 1);
+    const client = await settledClient();
+    let written = fill();
+    await drained();
+    for (let i = 0; i < 64; i++) {
+      expect(backend.write(new Uint8Array(8192).fill(0x66))).toBe(true);
+      written += 8192;
     }
+    backend.write(Buffer.from('the end'));
+    const text = await readUntil(client, /the end$/);
+    const [, lost] = /\r\n\[tsvmm: (\d+) bytes lost, nobody read them\]\r\n/.exec(text) ?? [];
+    expect(text.split('f').length - 1 + Number(lost)).toBe(written);
+    expect(Number(lost)).toBeGreaterThanOrEqual(63 * 8192 - 64 * 1024);
+  });
+
+  it('leaves what it has not read to the one that takes its place', async () => {
+    await open('drop', 1);
+    await settledClient();
+    fill();
+    await drained();
+    backend.write(Buffer.from('panic'));
+    const next = await newClient();
+    expect(await readUntil(next, /panic$/)).toContain('fff');
+  });
+
+  it('holds the guest up until it reads, with when-full=block', async () => {
+    await open('block', 1);
+    const client = await settledClient();
+    const written = fill();
+    let released = false;
+    const goOn = drained().then(() => (released = true));
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => setTimeout(resolve, 1));
+    expect(released).toBe(false);
+    expect(await read(client, written)).toBe('f'.repeat(written));
+    await goOn;
+    expect(backend.write(Buffer.from('x'))).toBe(true);
+  });
+
+  it('gives way to another that reads, with when-full=block', async () => {
+    await open('block');
+    await settledClient();
+    fill();
+    const goOn = drained();
+    const next = await newClient();
+    next.resume();
+    await goOn;
+    expect(backend.write(Buffer.from('x'))).toBe(true);
   });
 });

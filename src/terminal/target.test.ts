@@ -7,7 +7,9 @@ describe('parseSerialTarget', () => {
     ['none', { kind: 'none' }],
     ['stdio', { kind: 'stdio' }],
     ['file:out.log', { kind: 'file', path: 'out.log' }],
-    ['unix:/tmp/a:b', { kind: 'unix', path: '/tmp/a:b' }],
+    ['unix:/tmp/a:b', { kind: 'unix', path: '/tmp/a:b', whenFull: 'drop' }],
+    ['unix:s,1,when-full=block', { kind: 'unix', path: 's,1', whenFull: 'block' }],
+    ['unix:s,when-full=drop', { kind: 'unix', path: 's', whenFull: 'drop' }],
   ])('takes %s', (text, target) => {
     expect(parseSerialTarget(text)).toEqual(target);
   });
@@ -16,6 +18,18 @@ describe('parseSerialTarget', () => {
     expect(() => parseSerialTarget(text)).toThrow(ConfigError);
     expect(() => parseSerialTarget(text)).toThrow(/--serial/);
   });
+});
+
+it.each([
+  ['unix:s,when-full=wait', 'when-full=wait: must be drop or block'],
+  ['unix:s,when-full=', 'when-full=: must be drop or block'],
+  ['unix:s,server=on', 'unknown key server'],
+  ['unix:s,server=on,when-full=drop', 'unknown key server'],
+  ['unix:s,when-full=drop,when-full=block', 'twice'],
+  ['unix:,when-full=drop', 'the path is missing'],
+])('refuses --serial %s', (text, why) => {
+  expect(() => parseSerialTarget(text)).toThrow('--serial unix:');
+  expect(() => parseSerialTarget(text)).toThrow(why);
 });
 
 describe('parseMonitorTarget', () => {

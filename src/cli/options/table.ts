@@ -63,7 +63,9 @@ export const RUN_OPTIONS: readonly RunOption[] = [
     argument: '<where>',
     scalar: 'where',
     default: 'stdio',
-    help: 'serial port: stdio, none, file:PATH or unix:PATH',
+    help:
+      'serial port: stdio, none, file:PATH or unix:PATH; with unix:PATH,when-full=block the guest waits ' +
+      'for a client that does not read (default: drop)',
   },
   {
     name: 'monitor',
