@@ -46,7 +46,7 @@ describe('chooseWindowSize', () => {
 });
 
 describe('MemslotContainer', () => {
-  it('makes a shorter last slot and reuses ids', () => {
+  it('makes a shorter last slot and reuses ids', async () => {
     const host = new RecordingHost();
     const table = new MemslotTable(host, 100);
     const size = 2 * GIB + 512 * MIB;
@@ -60,7 +60,7 @@ describe('MemslotContainer', () => {
       { gpa: 6 * GIB, size: 512 * MIB },
       { gpa: 4 * GIB, size: GIB },
     ]);
-    container.deactivate(2);
+    await container.deactivateAll([2]);
     container.activate(1);
     expect(host.slots.get(0)).toEqual({ gpa: 5 * GIB, size: GIB });
     expect(container.activeWindows()).toEqual([0, 1]);

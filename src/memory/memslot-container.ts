@@ -168,14 +168,6 @@ export class MemslotContainer {
     }
   }
 
-  /** Takes the memslot that covers a window away, and with it all that it covers. Idempotent. */
-  deactivate(window: number): void {
-    const span = this.#active.get(window);
-    if (span === undefined) return;
-    this.#options.table.remove(span.slot);
-    this.#forget(span);
-  }
-
   /**
    * Takes the memslots that cover windows away without keeping the event loop.
    * @throws (rejects with) KvmError: they are as they were, as far as KVM allows

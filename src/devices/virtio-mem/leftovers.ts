@@ -28,6 +28,16 @@ export class Leftovers {
     return this.#blocks?.isAllUnplugged(first, count) === false;
   }
 
+  /** These blocks have been cleaned. */
+  remove(first: number, count: number): void {
+    const blocks = this.#blocks;
+    if (blocks === undefined) return;
+    for (let block = first; block < first + count; block++) {
+      if (blocks.isAllPlugged(block, 1)) blocks.unplug(block, 1);
+    }
+    if (blocks.plugged === 0) this.clear();
+  }
+
   /** All have been cleaned. */
   clear(): void {
     this.#blocks = undefined;

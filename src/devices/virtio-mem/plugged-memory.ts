@@ -1,11 +1,13 @@
 import type { Backing } from '../../memory/backing.ts';
 import type { MappingBudget } from '../../memory/mapping-budget.ts';
 import type { MemslotContainer } from '../../memory/memslot-container.ts';
+import { messageOf } from '../../errors.ts';
 import { log } from '../../log.ts';
 import { GIB, hex } from '../../units.ts';
 import { BlockDiscards } from './block-discards.ts';
 import { BlockMap } from './block-map.ts';
 import { Leftovers } from './leftovers.ts';
+import { nothing, Recipe } from './recipe.ts';
 import { UnpluggedProtection } from './unplugged-protection.ts';
 
 const logger = log('virtio-mem');
@@ -40,8 +42,44 @@ export interface PluggedMemoryOptions {
 export class PluggedMemory extends BlockDiscards {
   readonly #options: PluggedMemoryOptions;
   readonly #protection: UnpluggedProtection | undefined;
-  #preallocWarned = false;
   readonly #leftovers: Leftovers;
+  #preallocWarned = false;
+
+  /**
+   * Protection is lifted first, because inaccessible memory cannot be populated; what others have
+   * left there goes before anything is set aside. None of the undos fails: what cannot be undone is
+   * left over.
+   */
+  readonly #plug = new Recipe([
+    { run: (at, count) => this.#lift(at, count), undo: (at, count) => this.#takeBack(at, count) },
+    { run: (at, count) => this.#clean(at, count), undo: nothing },
+    { run: (at, count) => this.#reserve(at, count), undo: nothing },
+    { run: (at, count) => this.#activate(at, count), undo: (at, count) => this.#tidy(at, count) },
+    { run: (at, count) => this.#announce(at, count), undo: nothing },
+  ]);
+
+  /**
+   * Nobody but the guest touches the memory once the listeners know, and the guest not once it is
+   * protected; only then is it freed: a racing guest would fault it straight back in.
+   */
+  readonly #unplug = new Recipe(
+    [
+      {
+        run: (at, count) => this.#withdraw(at, count),
+        undo: (at, count) => this.#announce(at, count),
+      },
+      {
+        run: (at, count) => this.#protect(at, count),
+        undo: (at, count) => this.#reopen(at, count),
+      },
+      {
+        run: (at, count) => this.#deactivate(at, count),
+        undo: (at, count) => this.#activate(at, count),
+      },
+      { run: (at, count) => this.#discard(at, count), undo: nothing },
+    ],
+    (at, count, error) => this.#giveUp(at, count, error),
+  );
 
   constructor(options: PluggedMemoryOptions) {
     super(options.blockSize, new BlockMap(options.backing.size / options.blockSize));
@@ -66,99 +104,77 @@ export class PluggedMemory extends BlockDiscards {
     return this.map.plugged * this.granularity;
   }
 
-  /**
-   * Plugs blocks that are all unplugged: protection, populate, memslots, listeners, bits, in this
-   * order. (Protection is lifted first because inaccessible memory cannot be populated.)
-   * @throws (or rejects) with everything undone
-   */
+  /** Plugs blocks that are all unplugged. @throws never; rejects with everything undone */
   plug(first: number, count: number): void | Promise<void> {
-    const { backing, container, prealloc } = this.#options;
-    this.#protection?.lift(first, count);
-    try {
-      const offset = first * this.granularity;
-      const length = count * this.granularity;
-      const isClean = !this.#leftovers.touches(first, count);
-      const cleared = isClean ? backing.clear(offset, length) : backing.discard(offset, length);
-      const secured = prealloc ? undefined : backing.secure(offset, length);
-      const later = prealloc || cleared !== undefined || secured !== undefined;
-      const windows = container.inactiveIn(offset, length);
-      // One takes less time than it would to come back for it.
-      if (later || windows.length > 1) {
-        return this.#prepare(first, count, { windows, work: [cleared, secured] });
-      }
-      this.#expose(first, count);
-    } catch (error) {
-      if (this.#protection === undefined) throw error;
-      return this.#takeBack(first, count).then(() => {
-        throw error;
-      });
-    }
+    return this.#plug.run(first, count);
   }
 
-  /**
-   * Unplugs blocks that are all plugged: bits, listeners, protection, memslots, host memory, in this
-   * order. Nobody but the guest touches the memory once the listeners know, and the guest not
-   * once it is protected; only then is it freed: a racing guest would fault it straight back in.
-   * @throws (or rejects) with everything undone
-   */
+  /** Unplugs blocks that are all plugged. @throws never; rejects with everything undone */
   unplug(first: number, count: number): void | Promise<void> {
-    this.map.unplug(first, count);
-    this.listeners.discard(first * this.granularity, count * this.granularity);
-    const later = this.#protection?.protect(first, count);
-    if (later !== undefined) return later.then(() => this.#release(first, count));
-    return this.#release(first, count);
+    return this.#unplug.run(first, count);
   }
 
-  /** Memslots, host memory. */
-  #release(first: number, count: number): void | Promise<void> {
-    const emptied = this.#emptiedWindows(first, count);
-    if (emptied.length > 0) return this.#releaseWindows(first, count, emptied);
-    try {
-      return this.#discard(first, count)?.catch((error: unknown) => {
-        this.#restore(first, count);
-        throw error;
-      });
-    } catch (error) {
-      this.#restore(first, count);
-      throw error;
-    }
-  }
-
-  async #releaseWindows(first: number, count: number, windows: readonly number[]): Promise<void> {
-    try {
-      await this.#options.container.deactivateAll(windows);
-      await this.#discard(first, count);
-    } catch (error) {
-      this.#restore(first, count);
-      throw error;
-    }
-  }
-
-  #discard(first: number, count: number): void | Promise<void> {
-    return this.#options.backing.discard(first * this.granularity, count * this.granularity);
-  }
-
-  /** Unplugs everything. @throws (or rejects) with everything undone */
+  /** Unplugs everything. @throws never; rejects with everything undone */
   unplugAll(): void | Promise<void> {
     if (this.map.plugged > 0 || this.#leftovers.any) return this.#unplugAll();
   }
 
-  /** What must be awaited before the guest may see the blocks. */
-  async #prepare(
-    first: number,
-    count: number,
-    { windows, work }: { windows: readonly number[]; work: readonly (void | Promise<void>)[] },
-  ): Promise<void> {
+  async #unplugAll(): Promise<void> {
+    const { container, dynamicMemslots } = this.#options;
+    const runs: Run[] = [];
+    this.map.forEachPlugged(0, this.map.blockCount, (first, count) => runs.push([first, count]));
+    // Run by run, so that who leaves meanwhile can be told of those that are still there.
+    for (const run of runs) this.#withdraw(...run);
+    const spans = this.#spans(runs);
     try {
-      await Promise.all(work.map((it) => Promise.resolve(it)));
-      if (this.#options.prealloc) await this.#populate(first, count);
-      await this.#options.container.activateAll(windows);
-      this.#expose(first, count);
+      for (const span of spans) await this.#protection?.protect(...span);
+      if (dynamicMemslots) await container.deactivateAll(container.activeWindows());
+      for (const span of spans) await this.#discard(...span);
+      this.#leftovers.clear();
     } catch (error) {
-      await this.#releaseEmptied(first, count);
-      await this.#takeBack(first, count);
+      for (const run of runs) await this.#unplug.undo(...run);
       throw error;
     }
+  }
+
+  /** What is to be cleaned: runs, with the gaps between them that are not worth a step over. */
+  #spans(runs: readonly Run[]): readonly Run[] {
+    const gap = Math.floor(SHORT_GAP / this.granularity);
+    const spans: Run[] = [];
+    for (const [first, count] of this.#leftovers.join(runs)) {
+      const last = spans.at(-1);
+      const isNear = last !== undefined && first - (last[0] + last[1]) <= gap;
+      if (isNear) spans[spans.length - 1] = [last[0], first + count - last[0]];
+      else spans.push([first, count]);
+    }
+    return spans;
+  }
+
+  #lift(first: number, count: number): void {
+    this.#protection?.lift(first, count);
+  }
+
+  #protect(first: number, count: number): void | Promise<void> {
+    return this.#protection?.protect(first, count);
+  }
+
+  /** Has the memory read zeros. */
+  #clean(first: number, count: number): void | Promise<void> {
+    if (this.#leftovers.touches(first, count)) return this.#cleanLeftovers(first, count);
+    return this.#options.backing.clear(first * this.granularity, count * this.granularity);
+  }
+
+  async #cleanLeftovers(first: number, count: number): Promise<void> {
+    await this.#discard(first, count);
+    await this.#options.backing.clear(first * this.granularity, count * this.granularity);
+    this.#leftovers.remove(first, count);
+  }
+
+  /** Has the host set the memory aside, or allocate it. */
+  #reserve(first: number, count: number): void | Promise<void> {
+    const { backing, prealloc } = this.#options;
+    if (prealloc) return this.#populate(first, count);
+    return backing.secure(first * this.granularity, count * this.granularity);
   }
 
   async #populate(first: number, count: number): Promise<void> {
@@ -174,52 +190,33 @@ export class PluggedMemory extends BlockDiscards {
     }
   }
 
-  /** The memslots of a plug that failed. */
-  async #releaseEmptied(first: number, count: number): Promise<void> {
-    const emptied = this.#emptiedWindows(first, count);
-    try {
-      if (emptied.length > 0) await this.#options.container.deactivateAll(emptied);
-    } catch {
-      this.#leftovers.add(first, count);
-    }
-  }
-
-  /** Undoes a plug that did not come to its end: whatever was put there meanwhile goes. */
-  async #takeBack(first: number, count: number): Promise<void> {
-    await this.#protection?.protect(first, count);
-    try {
-      await this.#discard(first, count);
-    } catch {
-      this.#leftovers.add(first, count);
-    }
-  }
-
-  /** Memslots, listeners, bits. */
-  #expose(first: number, count: number): void {
+  /** Has memslots cover the blocks. */
+  #activate(first: number, count: number): void | Promise<void> {
     const { container } = this.#options;
-    const offset = first * this.granularity;
-    const length = count * this.granularity;
-    const last = container.lastWindow(offset, length);
-    try {
-      for (let window = container.firstWindow(offset); window <= last; window++) {
-        container.activate(window);
-      }
-      this.listeners.populate(offset, length);
-    } catch (error) {
-      this.#deactivateEmptied(first, count);
-      throw error;
-    }
+    const windows = container.inactiveIn(first * this.granularity, count * this.granularity);
+    const [window] = windows;
+    if (window === undefined) return;
+    // One takes less time than it would to come back for it.
+    if (windows.length === 1) container.activate(window);
+    else return container.activateAll(windows);
+  }
+
+  /** Listeners, bits. */
+  #announce(first: number, count: number): void {
+    this.listeners.populate(first * this.granularity, count * this.granularity);
     this.map.plug(first, count);
   }
 
-  #deactivateEmptied(first: number, count: number): void {
-    for (const window of this.#emptiedWindows(first, count)) {
-      try {
-        this.#options.container.deactivate(window);
-      } catch {
-        this.#leftovers.add(first, count);
-      }
-    }
+  /** Bits, listeners. */
+  #withdraw(first: number, count: number): void {
+    this.map.unplug(first, count);
+    this.listeners.discard(first * this.granularity, count * this.granularity);
+  }
+
+  /** Takes away the memslots that these blocks were the last of. */
+  #deactivate(first: number, count: number): void | Promise<void> {
+    const emptied = this.#emptiedWindows(first, count);
+    if (emptied.length > 0) return this.#options.container.deactivateAll(emptied);
   }
 
   /** A window of each memslot that these blocks were the last of. */
@@ -240,55 +237,56 @@ export class PluggedMemory extends BlockDiscards {
     return emptied ?? NO_WINDOWS;
   }
 
-  async #unplugAll(): Promise<void> {
-    const { container, dynamicMemslots } = this.#options;
-    const runs: Run[] = [];
-    this.map.forEachPlugged(0, this.map.blockCount, (first, count) => runs.push([first, count]));
-    // Run by run, so that who leaves meanwhile can be told of those that are still there.
-    for (const [run, length] of runs) {
-      this.map.unplug(run, length);
-      this.listeners.discard(run * this.granularity, length * this.granularity);
-    }
-    const spans = this.#spans(runs);
-    try {
-      for (const [first, count] of spans) await this.#protection?.protect(first, count);
-      if (dynamicMemslots) await container.deactivateAll(container.activeWindows());
-      for (const [first, count] of spans) await this.#discard(first, count);
-      this.#leftovers.clear();
-    } catch (error) {
-      for (const [run, length] of runs) this.#restore(run, length);
-      throw error;
-    }
-  }
-
-  /** What is to be cleaned: runs, with the gaps between them that are not worth a step over. */
-  #spans(runs: readonly Run[]): readonly Run[] {
-    const gap = Math.floor(SHORT_GAP / this.granularity);
-    const spans: Run[] = [];
-    for (const [first, count] of this.#leftovers.join(runs)) {
-      const last = spans.at(-1);
-      const isNear = last !== undefined && first - (last[0] + last[1]) <= gap;
-      if (isNear) spans[spans.length - 1] = [last[0], first + count - last[0]];
-      else spans.push([first, count]);
-    }
-    return spans;
-  }
-
-  /** Puts back what a failed unplug had taken away. */
-  #restore(first: number, count: number): void {
-    try {
-      this.#protection?.lift(first, count);
-      this.#expose(first, count);
-    } catch (error) {
-      this.#leftovers.add(first, count);
-      // The guest keeps blocks that it cannot reach; there is nobody left to tell but the user.
-      const { id, gpa } = this.#options;
-      const range = hex(gpa + first * this.granularity);
-      logger.error({ id, range, count, error: String(error) }, 'cannot undo a failed unplug');
-    }
-  }
-
   #isUnplugged(offset: number, length: number): boolean {
     return this.map.isAllUnplugged(offset / this.granularity, length / this.granularity);
+  }
+
+  #discard(first: number, count: number): void | Promise<void> {
+    return this.#options.backing.discard(first * this.granularity, count * this.granularity);
+  }
+
+  /** After a plug that was refused: the memslots that it had made. */
+  async #tidy(first: number, count: number): Promise<void> {
+    try {
+      await this.#deactivate(first, count);
+    } catch {
+      this.#leftovers.add(first, count);
+    }
+  }
+
+  /** After a plug that was refused: whatever was put there meanwhile, by the guest or a listener. */
+  async #takeBack(first: number, count: number): Promise<void> {
+    await this.#protection?.protect(first, count);
+    try {
+      await this.#discard(first, count);
+    } catch {
+      this.#leftovers.add(first, count);
+    }
+  }
+
+  /** After an unplug that was refused: a part of the memory may have gone to the host. */
+  async #reopen(first: number, count: number): Promise<void> {
+    this.#protection?.lift(first, count);
+    try {
+      await this.#reserve(first, count);
+    } catch (error) {
+      const { id } = this.#options;
+      const message = 'memory is not set aside any more after a failed unplug';
+      logger.warn({ id, ...this.#place(first, count), error: messageOf(error) }, message);
+    }
+  }
+
+  /** An unplug was refused, and its undo, too: then the blocks go without what was refused. */
+  #giveUp(first: number, count: number, error: unknown): Promise<void> {
+    // The guest keeps blocks that it cannot reach; there is nobody left to tell but the user.
+    const { id } = this.#options;
+    const fields = { id, ...this.#place(first, count), error: messageOf(error) };
+    logger.error(fields, 'cannot undo a failed unplug');
+    return this.#plug.undo(first, count);
+  }
+
+  /** For messages. */
+  #place(first: number, count: number): { readonly range: string; readonly count: number } {
+    return { range: hex(this.#options.gpa + first * this.granularity), count };
   }
 }
