@@ -46,6 +46,9 @@ const SHAPE: Shape = {
   mappings: 1000,
 };
 
+/** The same as one memslot that is always there. */
+const STATIC: Shape = { ...SHAPE, dynamicMemslots: false, memslotSize: 0 };
+
 const refuse = (call: Fault['call'], more: Partial<Fault> = {}): Fault => ({
   call,
   skip: 0,
@@ -88,8 +91,46 @@ describe('what the host refuses', () => {
 
   it('twice, so that a memslot is left over, is made up for by UNPLUG_ALL', () =>
     replay(SHAPE, [
-      ask('plug', 4, 1, refuse('listener'), refuse('delete-memslot')),
+      ask('plug', 4, 1, refuse('listener'), refuse('delete-memslots')),
       ask('unplug-all', 0, 0),
+    ]));
+
+  it('to clean after a refused plug keeps what was there from whoever gets the memory next', () =>
+    replay({ ...SHAPE, memory: 'zeroing' }, [
+      ask('plug', 0, 2, refuse('listener'), refuse('zero', { skip: 1 })),
+      ask('plug', 0, 2),
+      { do: 'write', block: 0, value: 7 },
+      ask('unplug', 0, 2),
+      ask('plug', 0, 2),
+    ]));
+
+  it('to set aside is undone once cleaning is through', () =>
+    replay({ ...SHAPE, memory: 'memfd' }, [
+      ask('plug', 0, 8, refuse('listener'), refuse('discard')),
+      ask('plug', 0, 8, refuse('secure', { half: true })),
+      ask('plug', 0, 8),
+    ]));
+
+  it.each(['private', 'memfd', 'zeroing'] as const)(
+    'after others have used %s memory leaves nothing of it, protected or not',
+    async (memory) => {
+      for (const protectUnplugged of [true, false]) {
+        await replay({ ...STATIC, memory, protectUnplugged }, [
+          ask('plug', 0, 1, refuse('listener')),
+          ask('plug', 0, 1),
+          { do: 'write', block: 0, value: 7 },
+          ask('unplug', 0, 1),
+          ask('plug', 0, 12, refuse('listener')),
+          ask('plug', 0, 12),
+        ]);
+      }
+    },
+  );
+
+  it('halfway through an unplug is set aside again', () =>
+    replay({ ...SHAPE, memory: 'memfd' }, [
+      ask('plug', 0, 8),
+      ask('unplug', 0, 8, refuse('discard', { half: true })),
     ]));
 
   it('is no worse where memslots span several windows', () =>

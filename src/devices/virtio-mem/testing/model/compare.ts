@@ -1,4 +1,4 @@
-import { MIB } from '../../../../units.ts';
+import { MIB, PAGE_SIZE } from '../../../../units.ts';
 import { VIRTIO_STATUS_DEVICE_NEEDS_RESET } from '../../../../virtio/spec.ts';
 import type { BlockModel } from './block-model.ts';
 import type { ModelRig } from './model-rig.ts';
@@ -32,7 +32,7 @@ export async function compareAll(
   model: BlockModel,
   leniency: Leniency,
 ): Promise<void> {
-  const { driver, device } = rig;
+  const { driver, device, host, shape } = rig;
   same('needs reset', driver.core.status & VIRTIO_STATUS_DEVICE_NEEDS_RESET, 0);
   same('usable_region_size', rig.config(CONFIG.usable), model.usable);
   same('plugged_size', rig.config(CONFIG.plugged), model.pluggedSize);
@@ -46,7 +46,11 @@ export async function compareAll(
   compareMemslots(rig, model, leniency.stale);
   compareDiscards(rig, model);
   compareProtection(rig, model, leniency);
+  same('calls of the host during others', host.overlaps, []);
+  // Before anybody reads what was set aside, which would allocate it.
+  if (shape.memory === 'memfd') await compareReserved(rig, model);
   compareContent(rig, model);
+  if (shape.memory === 'zeroing') return;
   if (!leniency.leaky) await compareResident(rig, model);
 }
 
@@ -135,6 +139,14 @@ function compareContent({ host, shape }: ModelRig, model: BlockModel): void {
 
 /** More would take long to look through, page by page. */
 const LOOK_BYTES = 4 * MIB;
+
+/** What was to be set aside is there: the first page of each block stands for the rest. */
+async function compareReserved({ host, shape }: ModelRig, model: BlockModel): Promise<void> {
+  for (const [first] of model.runs(true).slice(0, 3)) {
+    const at = first * shape.blockSize;
+    same(`bytes set aside at ${at}`, await host.mapping.residentBytes(at, PAGE_SIZE), PAGE_SIZE);
+  }
+}
 
 /** Unplugged memory is back at the host: that at both ends of each hole stands for the rest. */
 async function compareResident(rig: ModelRig, model: BlockModel): Promise<void> {

@@ -4,6 +4,8 @@ export type FaultCall =
   | 'populate'
   | 'secure'
   | 'discard'
+  /** Memory that cannot be given back is not filled with zeros. */
+  | 'zero'
   | 'set-memslot'
   | 'delete-memslot'
   | 'delete-memslots'
@@ -36,6 +38,11 @@ export class Faults {
 
   disarm(): void {
     this.#armed = [];
+  }
+
+  /** Whether the next call of its kind is refused. */
+  isNext(call: FaultCall): boolean {
+    return this.#armed.find(({ fault }) => fault.call === call)?.left === 0;
   }
 
   /**

@@ -1,8 +1,8 @@
-import { openBacking } from '../../../../memory/backing/open.ts';
-import { plainSpec } from '../../../../memory/backing/spec.ts';
 import { INLINE_DISCARD_LIMIT, type Backing } from '../../../../memory/backing.ts';
 import type { MemslotHost } from '../../../../memory/memslot-table.ts';
+import { PAGE_SIZE } from '../../../../units.ts';
 import type { Faults } from './faults.ts';
+import { hostMemory } from './host-memory.ts';
 import type { Shape } from './shape.ts';
 
 type NativeMapping = Backing['mapping'];
@@ -43,27 +43,45 @@ export class FaultySlots implements MemslotHost {
   }
 }
 
+/** What nobody may see who gets the memory later. */
+const STAIN = Uint8Array.of(0xde, 0xad, 0xbe, 0xef);
+
 /** Memory of the host's own, which it refuses to hand out or take back when it is told to. */
 export class FaultyMemory {
   /** What a device is given. */
   readonly backing: Backing;
   /** By block: whether the kernel was told that this process may touch it. */
   readonly accessible: boolean[];
+  readonly calls = new HostCalls();
   readonly #inner: Backing;
-  readonly #blockSize: number;
+  readonly #shape: Shape;
 
   constructor(shape: Shape, faults: Faults) {
-    const size = shape.blocks * shape.blockSize;
-    const plain = plainSpec('model', size);
-    this.#inner = openBacking(
-      shape.memory === 'memfd'
-        ? { ...plain, type: 'memfd', share: true, seal: true, hugePageSize: 0 }
-        : { ...plain, share: shape.memory === 'shared' },
-    );
-    this.#blockSize = shape.blockSize;
+    this.#inner = hostMemory(shape, faults);
+    this.#shape = shape;
     this.accessible = Array.from({ length: shape.blocks }, () => true);
-    const secures = shape.memory === 'memfd';
-    this.backing = faultyBacking(this.#inner, faults, this.#mapping(faults), secures);
+    const { calls } = this;
+    this.backing = new FaultyBacking({
+      inner: this.#inner,
+      mapping: this.#mapping(faults),
+      faults,
+      calls,
+      reserveUnit: shape.memory === 'memfd' ? shape.blockSize : undefined,
+    });
+  }
+
+  /** Calls that began while another was under way: none should. */
+  get overlaps(): readonly string[] {
+    return this.calls.overlaps;
+  }
+
+  /** Leaves something in each block of a range, where it will be looked for. */
+  stain(offset: number, length: number): void {
+    const { blockSize } = this.#shape;
+    for (let at = offset; at < offset + length; at += blockSize) {
+      this.mapping.write(at, STAIN);
+      this.mapping.write(at + blockSize - STAIN.length, STAIN);
+    }
   }
 
   /** The host's view, without faults. */
@@ -77,10 +95,11 @@ export class FaultyMemory {
 
   #mapping(faults: Faults): NativeMapping {
     const { mapping } = this.#inner;
+    const { blockSize } = this.#shape;
     const protect = (offset: number, length: number, access: 'none' | 'read' | 'read-write') => {
       mapping.protect(offset, length, access);
-      const first = Math.ceil(offset / this.#blockSize);
-      const end = Math.floor((offset + length) / this.#blockSize);
+      const first = Math.ceil(offset / blockSize);
+      const end = Math.floor((offset + length) / blockSize);
       this.accessible.fill(access !== 'none', first, Math.max(first, end));
     };
     return {
@@ -90,7 +109,8 @@ export class FaultyMemory {
       read: (offset, target) => mapping.read(offset, target),
       write: (offset, source) => mapping.write(offset, source),
       protect: (offset, length, access) => {
-        const half = Math.floor(length / this.#blockSize / 2) * this.#blockSize;
+        this.calls.check('protect');
+        const half = Math.floor(length / blockSize / 2) * blockSize;
         faults.meet('protect', () => {
           if (half > 0) protect(offset, half, access);
         });
@@ -111,14 +131,50 @@ export class FaultyMemory {
 /** Half of a range, in whole huge pages; a range that has no such half stays whole. */
 const halfOf = (length: number): number => (length > 4096 ? length / 2 : length);
 
-function faultyBacking(
-  inner: Backing,
-  faults: Faults,
-  mapping: NativeMapping,
-  secures: boolean,
-): Backing {
-  const { size, pageSize, sharedZeropage, frees, discardMethod, populateCanFail } = inner;
-  const discardLater = async (offset: number, length: number): Promise<void> => {
+interface FaultyParts {
+  readonly inner: Backing;
+  readonly mapping: NativeMapping;
+  readonly faults: Faults;
+  readonly calls: HostCalls;
+  /** Where memory is set aside first: bytes at which it is touched. */
+  readonly reserveUnit: number | undefined;
+}
+
+class FaultyBacking implements Backing {
+  readonly size: number;
+  readonly pageSize: number;
+  readonly sharedZeropage: boolean;
+  readonly frees: boolean;
+  readonly discardMethod: string;
+  readonly populateCanFail: boolean;
+  readonly mapping: NativeMapping;
+  readonly #parts: FaultyParts;
+
+  constructor(parts: FaultyParts) {
+    const { inner } = parts;
+    this.#parts = parts;
+    this.size = inner.size;
+    this.pageSize = inner.pageSize;
+    this.sharedZeropage = inner.sharedZeropage;
+    this.frees = inner.frees;
+    this.discardMethod = inner.discardMethod;
+    this.populateCanFail = inner.populateCanFail;
+    this.mapping = parts.mapping;
+  }
+
+  discard(offset: number, length: number): void | Promise<void> {
+    const { inner, faults, calls } = this.#parts;
+    if (length > INLINE_DISCARD_LIMIT) {
+      return calls.during('discard', () => this.#discardLater(offset, length));
+    }
+    return calls.during('discard', () => {
+      faults.meet('discard', () => void inner.discard(offset, halfOf(length)));
+      return inner.discard(offset, length);
+    });
+  }
+
+  async #discardLater(offset: number, length: number): Promise<void> {
+    const { inner, faults } = this.#parts;
     await Promise.resolve();
     let done: unknown;
     try {
@@ -129,16 +185,16 @@ function faultyBacking(
       await done;
     }
     await inner.discard(offset, length);
-  };
-  return {
-    ...{ size, pageSize, sharedZeropage, frees, discardMethod, populateCanFail, mapping },
-    discard: (offset, length) => {
-      if (length > INLINE_DISCARD_LIMIT) return discardLater(offset, length);
-      faults.meet('discard', () => void inner.discard(offset, halfOf(length)));
-      return inner.discard(offset, length);
-    },
-    clear: (offset, length) => inner.clear(offset, length),
-    populate: async (offset, length) => {
+  }
+
+  clear(offset: number, length: number): void | Promise<void> {
+    const { inner, calls } = this.#parts;
+    return calls.during('clear', () => inner.clear(offset, length));
+  }
+
+  populate(offset: number, length: number): Promise<void> {
+    const { inner, faults, calls } = this.#parts;
+    return calls.wait('populate', async () => {
       let done: unknown;
       try {
         faults.meet('populate', () => {
@@ -148,14 +204,76 @@ function faultyBacking(
         await done;
       }
       await inner.populate(offset, length);
-    },
-    startEmpty: () => inner.startEmpty(),
-    secure: (offset, length) => {
-      if (!secures) return inner.secure(offset, length);
-      return Promise.resolve().then(() => faults.meet('secure'));
-    },
-    onLoss: (callback) => inner.onLoss(callback),
-    trouble: () => inner.trouble(),
-    close: () => inner.close(),
-  };
+    });
+  }
+
+  startEmpty(): void {
+    this.#parts.inner.startEmpty();
+  }
+
+  secure(offset: number, length: number): Promise<void> | undefined {
+    const { inner, faults, calls, reserveUnit } = this.#parts;
+    if (reserveUnit === undefined) return inner.secure(offset, length);
+    return calls.wait('secure', async () => {
+      await Promise.resolve();
+      faults.meet('secure', () => this.#touch(offset, length / 2));
+      this.#touch(offset, length);
+    });
+  }
+
+  /** Allocates the first page of each block of a range. */
+  #touch(offset: number, length: number): void {
+    const { inner, reserveUnit = PAGE_SIZE } = this.#parts;
+    const byte = new Uint8Array(1);
+    for (let at = offset; at < offset + length; at += reserveUnit) {
+      inner.mapping.read(at, byte);
+      inner.mapping.write(at, byte);
+    }
+  }
+
+  onLoss(callback: () => void): void {
+    this.#parts.inner.onLoss(callback);
+  }
+
+  trouble(): string | undefined {
+    return this.#parts.inner.trouble();
+  }
+
+  close(): void {
+    this.#parts.inner.close();
+  }
+}
+
+/** What the host is asked to do with the memory of one device: one thing at a time. */
+class HostCalls {
+  readonly overlaps: string[] = [];
+  #current: string | undefined;
+
+  /** A call is made. */
+  check(name: string): void {
+    if (this.#current !== undefined) this.overlaps.push(`${name} during ${this.#current}`);
+  }
+
+  /** A call is made that may take time. */
+  during(name: string, work: () => void | Promise<void>): void | Promise<void> {
+    this.check(name);
+    this.#current = name;
+    try {
+      const later = work();
+      if (later !== undefined) return later.finally(() => this.#end());
+    } catch (error) {
+      this.#end();
+      throw error;
+    }
+    this.#end();
+  }
+
+  /** A call is made that takes time. */
+  async wait(name: string, work: () => Promise<void>): Promise<void> {
+    await this.during(name, work);
+  }
+
+  #end(): void {
+    this.#current = undefined;
+  }
 }

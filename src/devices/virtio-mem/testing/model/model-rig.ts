@@ -32,17 +32,17 @@ const PATIENCE_MS = 20_000;
 export class Audience implements DiscardListener {
   readonly populated: boolean[];
   readonly #blockSize: number;
-  readonly #before: () => void;
+  readonly #before: (offset: number, length: number) => void;
 
-  /** @param before  may refuse what appears */
-  constructor(shape: Shape, before: () => void = () => undefined) {
+  /** @param before  may use what appears, or refuse it */
+  constructor(shape: Shape, before: (offset: number, length: number) => void = () => undefined) {
     this.populated = Array.from({ length: shape.blocks }, () => false);
     this.#blockSize = shape.blockSize;
     this.#before = before;
   }
 
   onPopulate(offset: number, length: number): void {
-    this.#before();
+    this.#before(offset, length);
     this.#set(offset, length, true);
   }
 
@@ -100,7 +100,11 @@ export class ModelRig {
       protectWith: this.budget,
     });
     const refuse = (): void => this.faults.meet('listener');
-    this.audience = [new Audience(shape), new Audience(shape, refuse), new Audience(shape)];
+    // What is there for a moment only may be written to all the same.
+    const write = (offset: number, length: number): void => {
+      if (this.faults.isNext('listener')) this.host.stain(offset, length);
+    };
+    this.audience = [new Audience(shape, write), new Audience(shape, refuse), new Audience(shape)];
     for (const listener of this.audience) this.memory.register(listener);
     this.device = new VirtioMem(properties, this.memory, this.holds);
     const memory = new FakeGuestMemory(0x4000 + DriverQueue.bytes(QUEUE_SIZE));

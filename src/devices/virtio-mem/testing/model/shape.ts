@@ -17,7 +17,8 @@ export interface Shape {
   readonly unpluggedInaccessible: 'on' | 'off' | 'auto';
   readonly protectUnplugged: boolean;
   readonly prealloc: boolean;
-  readonly memory: 'private' | 'shared' | 'memfd';
+  /** `memfd` is set aside before it is handed out; `zeroing` cannot be given back to the host. */
+  readonly memory: 'private' | 'shared' | 'memfd' | 'zeroing';
   /** Mappings that protection may use: few, and it has to make do. */
   readonly mappings: number;
 }
@@ -43,9 +44,15 @@ export function randomShape(random: Random): Shape {
     protectUnplugged: unpluggedInaccessible === 'on' && !random.once(3),
     // Populating a GiB for each step would take all day.
     prealloc: blockSize <= 4 * MIB && random.once(3),
-    memory: random.pick(['private', 'private', 'shared', 'memfd'] as const),
+    memory: randomMemory(random, blockSize),
     mappings: random.pick([1000, 1000, 1000, 6]),
   };
+}
+
+function randomMemory(random: Random, blockSize: number): Shape['memory'] {
+  const memory = random.pick(['private', 'private', 'shared', 'memfd', 'zeroing'] as const);
+  // Every byte of it is written.
+  return memory === 'zeroing' && blockSize > 2 * MIB ? 'private' : memory;
 }
 
 export function optionsOf(shape: Shape): VirtioMemOptions {

@@ -31,11 +31,14 @@ const CALLS: readonly FaultCall[] = [
   'populate',
   'secure',
   'discard',
+  'zero',
   'set-memslot',
   'delete-memslots',
   'delete-memslot',
   'listener',
 ];
+
+const UNDO_CALLS: readonly FaultCall[] = ['discard', 'zero', 'delete-memslots'];
 
 function randomFaults(random: Random): readonly Fault[] {
   if (!random.once(3)) return [];
@@ -45,7 +48,9 @@ function randomFaults(random: Random): readonly Fault[] {
     half: random.once(3),
     code: random.pick(['ENOMEM', 'ENOMEM', 'EIO'] as const),
   });
-  return random.once(4) ? [fault(), fault()] : [fault()];
+  if (!random.once(4)) return [fault()];
+  // The second may meet what undoes the first.
+  return [fault(), random.once(2) ? fault() : { ...fault(), call: random.pick(UNDO_CALLS) }];
 }
 
 /** Likely to be valid, but by no means always. */

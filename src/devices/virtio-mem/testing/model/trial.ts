@@ -144,8 +144,14 @@ export class Trial {
   /** Nothing has changed; only what was to be unplugged may have lost its content. */
   #afterFailure(request: AnyRequest, fired: readonly Fault[]): void {
     if (fired.length > 1) this.#adopt(request);
-    if (fired.some((it) => it.call === 'delete-memslot')) this.#leniency.stale = true;
-    if (request.type === 'plug') return;
+    if (fired.length > 1 && fired.some((it) => it.call === 'delete-memslots'))
+      this.#leniency.stale = true;
+    if (request.type === 'plug') {
+      // What could not be cleaned stays until the blocks are plugged again.
+      if (fired.length > 1 && fired.some((it) => it.call === 'discard'))
+        this.#leniency.leaky = true;
+      return;
+    }
     const discarded = fired.some((it) => it.call === 'discard' && it.half);
     if (!discarded) return;
     for (const block of this.model.blocksOf(request)) {
@@ -161,8 +167,6 @@ export class Trial {
       if (memory.isPopulated(block * shape.blockSize, shape.blockSize)) continue;
       this.model.plugged[block] = false;
       this.model.content[block] = 0;
-      this.#leniency.leaky = true;
-      this.#leniency.stale = true;
     }
   }
 
