@@ -86,7 +86,7 @@ describe("somebody else's client", () => {
     const stopped = foreign.event('stop');
     await foreign.run('stop');
     await stopped;
-    expect(await foreign.run('query-status')).toEqual({ running: false, status: 'paused' });
+    expect(await foreign.run('query-status')).toMatchObject({ running: false, status: 'paused' });
     const ended = foreign.event('shutdown');
     await foreign.run('quit');
     await ended;

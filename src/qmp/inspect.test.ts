@@ -180,6 +180,8 @@ describe('devices', () => {
       'num-vqs': 1,
       started: true,
       broken: false,
+      ...{ isr: 2, 'queue-sel': 0 },
+      'backend-features': { transports: [], 'dev-features': [] },
       'guest-features': {
         transports: ['VIRTIO_F_VERSION_1: virtio 1, not the legacy interface'],
         'dev-features': [expect.stringContaining('VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE')],
@@ -192,6 +194,7 @@ describe('devices', () => {
     });
     expect(await ask('x-query-virtio-queue-status', { path: 'vm0', queue: 0 })).toMatchObject({
       ...{ 'queue-index': 0, inuse: 1, 'used-idx': 8, 'last-avail-idx': 9, 'vring-num': 128 },
+      'vring-num-default': 256,
       'x-tsvmm-requests': 9,
     });
   });

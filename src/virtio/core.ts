@@ -56,6 +56,8 @@ export interface VirtioInfo {
   readonly acceptedFeatures: bigint;
   /** Why DEVICE_NEEDS_RESET is set. */
   readonly needsReset: string | undefined;
+  /** What each queue can have at most. */
+  readonly queueSizes: readonly number[];
   /** One per queue; undefined where the driver has none. */
   readonly queues: readonly (SplitQueueInfo | undefined)[];
 }
@@ -123,6 +125,7 @@ export class VirtioCore implements VirtioHost {
       offeredFeatures: this.offeredFeatures,
       acceptedFeatures: accepted,
       needsReset,
+      queueSizes: this.device.queueSizes,
       queues: this.device.queueSizes.map((_, index) => queues[index]?.info),
     };
   }

@@ -76,6 +76,8 @@ export interface SavedMemory {
 export interface VirtioQueueInfo {
   readonly index: number;
   readonly size: number;
+  /** What the driver could have chosen at most. */
+  readonly sizeLimit: number;
   /** Guest-physical. */
   readonly desc: number;
   readonly avail: number;
@@ -96,6 +98,10 @@ export interface VirtioDeviceInfo {
   readonly status: number;
   readonly offeredFeatures: bigint;
   readonly acceptedFeatures: bigint;
+  /** ISR status (virtio 1.3 §4.1.4.5). */
+  readonly isr: number;
+  /** The queue that the driver has chosen last. */
+  readonly queueSelect: number;
   /** Why DEVICE_NEEDS_RESET is set. */
   readonly needsReset?: string;
   /** One per queue; undefined where the driver has none. */

@@ -13,11 +13,15 @@ const DEVICE_NAMES: Readonly<Record<number, string>> = {
   24: 'virtio-mem',
 };
 
-function queueInfo(queue: SplitQueueInfo | undefined): VirtioQueueInfo | undefined {
+function queueInfo(
+  queue: SplitQueueInfo | undefined,
+  sizeLimit: number,
+): VirtioQueueInfo | undefined {
   if (queue === undefined) return undefined;
   const { index, size, addresses, nextAvail, nextUsed, inFlight, requests, broken } = queue;
   const { descriptors: desc, avail, used } = addresses;
-  const info = { index, size, desc, avail, used, nextAvail, nextUsed, inFlight, requests };
+  const rings = { index, size, sizeLimit, desc, avail, used };
+  const info = { ...rings, nextAvail, nextUsed, inFlight, requests };
   return broken === undefined ? info : { ...info, broken };
 }
 
@@ -31,7 +35,9 @@ export function virtioDeviceInfo({ info }: VirtioPci): VirtioDeviceInfo {
     status,
     offeredFeatures,
     acceptedFeatures,
+    isr: info.isr,
+    queueSelect: info.queueSelect,
     ...(needsReset === undefined ? {} : { needsReset }),
-    queues: info.queues.map(queueInfo),
+    queues: info.queues.map((queue, index) => queueInfo(queue, info.queueSizes[index] ?? 0)),
   };
 }

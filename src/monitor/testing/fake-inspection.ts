@@ -167,7 +167,8 @@ export class FakeInspection implements MachineInspection {
         status: 0xf,
         offeredFeatures: 0x1_3000_0002n,
         acceptedFeatures: 0x1_0000_0002n,
-        queues: [{ ...queue, index: 0, size: 128, nextAvail: 9, nextUsed: 8 }],
+        ...{ isr: 2, queueSelect: 0 },
+        queues: [{ ...queue, index: 0, size: 128, sizeLimit: 256, nextAvail: 9, nextUsed: 8 }],
       },
       {
         path: '/machine/peripheral/vm1',
@@ -176,6 +177,7 @@ export class FakeInspection implements MachineInspection {
         status: 0x43,
         offeredFeatures: 0x1_3000_0002n,
         acceptedFeatures: 0n,
+        ...{ isr: 0, queueSelect: 1 },
         needsReset: 'unknown request type 9',
         queues: [undefined],
       },

@@ -11,6 +11,8 @@ type Features = ReturnOf<'x-query-virtio-status'>['guest-features'];
 
 /** What the protocol calls the address of a BAR that has none. */
 const NOT_PLACED = -1;
+/** Bytes that a used ring is aligned to (virtio 1.3 §2.7). */
+const USED_RING_ALIGNMENT = 4;
 
 function describeBar(bar: PciBarInfo): PciDevice['regions'][number] {
   const { index, kind, addr: address = NOT_PLACED, size, prefetchable } = bar;
@@ -43,6 +45,20 @@ function describeFeatures(features: bigint, deviceType: number): Features {
   const bits = unknown.reduce((all, bit) => all | (1n << BigInt(bit)), 0n);
   const named = { transports: transport, 'dev-features': device };
   return bits === 0n ? named : { ...named, 'unknown-dev-features': bits };
+}
+
+/** What is the same for all devices that are in this process, and on PCI without the legacy interface. */
+function withoutBackend(deviceType: number) {
+  return {
+    'vhost-started': false,
+    'backend-features': describeFeatures(0n, deviceType),
+    disabled: false,
+    'use-started': true,
+    'start-on-kick': false,
+    'disable-legacy-check': false,
+    'bus-name': 'virtio-bus',
+    'use-guest-notifier-mask': true,
+  };
 }
 
 async function findVirtio(context: QmpContext, path: string): Promise<VirtioDeviceInfo> {
@@ -81,6 +97,9 @@ export const deviceHandlers: Handlers<
       status: { statuses: statusTexts(status) },
       'guest-features': describeFeatures(device.acceptedFeatures, deviceType),
       'host-features': describeFeatures(device.offeredFeatures, deviceType),
+      ...withoutBackend(deviceType),
+      isr: device.isr,
+      'queue-sel': device.queueSelect,
       'vm-running': context.control.status().running,
       started: isStarted(status),
       broken: needsReset !== undefined,
@@ -102,9 +121,13 @@ export const deviceHandlers: Handlers<
       'used-idx': queue.nextUsed,
       'last-avail-idx': queue.nextAvail,
       'vring-num': queue.size,
+      'vring-num-default': queue.sizeLimit,
+      'vring-align': USED_RING_ALIGNMENT,
       'vring-desc': queue.desc,
       'vring-avail': queue.avail,
       'vring-used': queue.used,
+      'signalled-used': 0,
+      'signalled-used-valid': false,
       'x-tsvmm-requests': queue.requests,
       ...(broken === undefined ? {} : { 'x-tsvmm-broken-because': broken }),
     };

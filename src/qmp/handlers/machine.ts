@@ -34,7 +34,7 @@ export const machineHandlers: Handlers<
 > = {
   'query-status': (_args, { control }) => {
     const status = control.status();
-    return { running: status.running, status: runState(status) };
+    return { running: status.running, singlestep: false, status: runState(status) };
   },
 
   'query-name': (_args, { control }) => ({ name: control.name }),
@@ -47,11 +47,12 @@ export const machineHandlers: Handlers<
     control.cpus().map(({ id, threadId, socket, core, node }) => ({
       'cpu-index': id,
       'qom-path': `/machine/unattached/device[${id}]`,
-      ...(threadId === undefined ? {} : { 'thread-id': threadId }),
+      'thread-id': threadId ?? 0,
       props: {
         ...(node === undefined ? {} : { 'node-id': node }),
         ...{ 'socket-id': socket, 'core-id': core, 'thread-id': 0 },
       },
+      arch: 'x86',
       target: 'x86_64',
     })),
 

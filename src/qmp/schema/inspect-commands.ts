@@ -49,14 +49,25 @@ const Features = object({
 const VirtioStatus = object({
   name: str,
   'device-id': int,
+  'vhost-started': bool,
   'device-endian': oneOf('little'),
   'num-vqs': int,
   status: object({ statuses: listOf(str), 'unknown-statuses': optional(int) }),
   'guest-features': Features,
   'host-features': Features,
+  /** Of a backend in another process, which none of our devices has. */
+  'backend-features': Features,
+  isr: int,
+  'queue-sel': int,
   'vm-running': bool,
   started: bool,
   broken: bool,
+  disabled: bool,
+  'use-started': bool,
+  'start-on-kick': bool,
+  'disable-legacy-check': bool,
+  'bus-name': str,
+  'use-guest-notifier-mask': bool,
   /** Why the device asks for a reset. */
   'x-tsvmm-broken-because': optional(str),
 });
@@ -68,9 +79,16 @@ const VirtQueueStatus = object({
   'used-idx': int,
   'last-avail-idx': int,
   'vring-num': int,
+  /** What the driver could have chosen at most. */
+  'vring-num-default': int,
+  /** Of a used ring, in bytes (virtio 1.3 §2.7). */
+  'vring-align': int,
   'vring-desc': int,
   'vring-avail': int,
   'vring-used': int,
+  'signalled-used': int,
+  /** Always false: what the driver was told of last is not kept. */
+  'signalled-used-valid': bool,
   /** Since the driver started. */
   'x-tsvmm-requests': int,
   'x-tsvmm-broken-because': optional(str),

@@ -93,13 +93,13 @@ type Unnamed<T, Kind extends string> = Kind extends Kind
 export function describeSchema(): readonly Info[] {
   const types = new Introspection();
   const commands = Object.entries(COMMANDS).map(([name, spec]: [string, CommandSpec]): Info => {
-    const entity = {
+    return {
       name,
       'meta-type': 'command',
       'arg-type': types.name(spec.args),
       'ret-type': types.name(spec.returns),
-    } as const;
-    return spec.oob === true ? { ...entity, 'allow-oob': true } : entity;
+      'allow-oob': spec.oob === true,
+    };
   });
   const events = Object.entries(EVENTS).map(([name, data]): Info => {
     return { name, 'meta-type': 'event', 'arg-type': types.name(data) };

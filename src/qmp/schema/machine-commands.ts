@@ -12,8 +12,8 @@ const VersionInfo = object({
 const CpuInfoFast = object({
   'cpu-index': int,
   'qom-path': str,
-  /** Absent where this host has not told it. */
-  'thread-id': optional(int),
+  /** 0 before its thread has run for the first time. */
+  'thread-id': int,
   props: object({
     /** Absent where the machine has no NUMA nodes. */
     'node-id': optional(int),
@@ -21,7 +21,16 @@ const CpuInfoFast = object({
     'core-id': int,
     'thread-id': int,
   }),
+  /** Older clients need it where newer ones need `target`. */
+  arch: oneOf('x86'),
   target: oneOf('x86_64'),
+});
+
+const StatusInfo = object({
+  running: bool,
+  /** Always false: older clients need it. */
+  singlestep: bool,
+  status: oneOf(...RUN_STATES),
 });
 
 /** What the machine is, does and shall do. */
@@ -29,7 +38,7 @@ export const MACHINE_COMMANDS = {
   'query-version': { args: NOTHING, returns: VersionInfo },
   'query-status': {
     args: NOTHING,
-    returns: object({ running: bool, status: oneOf(...RUN_STATES) }),
+    returns: StatusInfo,
     oob: true,
   },
   'query-name': { args: NOTHING, returns: object({ name: str }) },

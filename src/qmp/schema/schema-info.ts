@@ -18,7 +18,7 @@ export const SchemaInfo = union(
       variants: optional(listOf(object({ case: str, type: str }))),
     }),
     alternate: object({ members: listOf(object({ type: str })) }),
-    command: object({ 'arg-type': str, 'ret-type': str, 'allow-oob': optional(bool) }),
+    command: object({ 'arg-type': str, 'ret-type': str, 'allow-oob': bool }),
     event: object({ 'arg-type': str }),
   },
 );

@@ -14,6 +14,11 @@ export class CommonConfig {
   #driverFeatureSelect = 0;
   #queueSelect = 0;
 
+  /** The queue that the driver has chosen last. */
+  get queueSelect(): number {
+    return this.#queueSelect;
+  }
+
   constructor(core: VirtioCore, interrupts: VirtioInterrupts) {
     this.#core = core;
     this.#interrupts = interrupts;

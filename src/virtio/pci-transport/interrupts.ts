@@ -58,6 +58,11 @@ export class VirtioInterrupts {
     this.#send(msix, this.#configVector);
   }
 
+  /** ISR status as the driver would read it, without acknowledging. */
+  get isr(): number {
+    return this.#isr;
+  }
+
   /** The driver reads ISR status: that acknowledges. */
   readIsr(): number {
     const isr = this.#isr;

@@ -37,6 +37,13 @@ export interface VirtioPciOptions {
   readonly interruptPin?: 1 | 2 | 3 | 4;
 }
 
+export interface VirtioPciInfo extends VirtioInfo {
+  /** ISR status (virtio 1.3 §4.1.4.5). */
+  readonly isr: number;
+  /** The queue that the driver has chosen last. */
+  readonly queueSelect: number;
+}
+
 /** A virtio device on PCI, without the legacy interface (virtio 1.3 §4.1). */
 export class VirtioPci {
   /** Goes onto the bus. */
@@ -69,8 +76,9 @@ export class VirtioPci {
   }
 
   /** Status, features and queues, for the monitor. */
-  get info(): VirtioInfo {
-    return this.#core.info;
+  get info(): VirtioPciInfo {
+    const { isr } = this.#interrupts;
+    return { ...this.#core.info, isr, queueSelect: this.#common.queueSelect };
   }
 
   /** Serves no further request until `resume`: the machine is stopped. */
