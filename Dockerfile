@@ -16,4 +16,4 @@ COPY --from=build /usr/src/tsvmm/package.json ./
 COPY --from=build /usr/src/tsvmm/node_modules node_modules
 COPY --from=build /usr/src/tsvmm/build/Release/tsvmm.node build/Release/tsvmm.node
 COPY --from=build /usr/src/tsvmm/dist dist
-ENTRYPOINT ["node", "/usr/lib/tsvmm/dist/cli.js"]
+ENTRYPOINT ["node", "/usr/lib/tsvmm/dist/cli.cjs"]

@@ -20,6 +20,7 @@ const LAYERS = {
   monitor: ['machine', 'terminal'],
   qmp: ['machine', 'monitor', 'terminal'],
   api: ['devices', 'machine', 'monitor', 'qmp', 'terminal'],
+  launch: [],
 };
 const FOLDERS = [...Object.keys(LAYERS).filter((name) => !name.includes('/')), 'cli'];
 

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import type { CtlOptions } from './cli/ctl.ts';
 import { addRunOptions, runHelp } from './cli/options/command.ts';
@@ -153,14 +152,15 @@ async function main(): Promise<void> {
   await program.parseAsync();
 }
 
-acceptClosedPipes();
-try {
-  await main();
-} catch (error) {
+/** Tells what went wrong, and by the exit code of which kind it was. */
+function fail(error: unknown): void {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? EXIT_CODE.ok : EXIT_CODE.usage;
-  } else {
-    process.stderr.write(`tsvmm: ${messageOf(error)}\n`);
-    process.exitCode = exitCodeOf(error);
+    return;
   }
+  process.stderr.write(`tsvmm: ${messageOf(error)}\n`);
+  process.exitCode = exitCodeOf(error);
 }
+
+acceptClosedPipes();
+main().catch(fail);

@@ -3,7 +3,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { Child } from '../harness/child.ts';
 import { guestPath } from '../harness/guests.ts';
 
-const CLI = join(import.meta.dirname, '..', '..', 'dist', 'cli.js');
+const CLI = join(import.meta.dirname, '..', '..', 'dist', 'cli.cjs');
 
 /**
  * Runs tsvmm where /dev is another one: a mount namespace of its own, in which `prepare` has put

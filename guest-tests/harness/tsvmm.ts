@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Child } from './child.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-export const CLI = join(ROOT, 'dist', 'cli.js');
+export const CLI = join(ROOT, 'dist', 'cli.cjs');
 
 /** Starts the `tsvmm` command, as a user's shell would. */
 export function spawnTsvmm(args: readonly string[], env?: NodeJS.ProcessEnv): Child {

@@ -19,7 +19,7 @@ function deviceArguments(device: Device): readonly string[] {
 function command(machine: Machine, kernel: string): CommandLine {
   const { device, monitor } = machine;
   const args = [
-    ...[join(ROOT, 'dist', 'cli.js'), 'run', '--kernel', kernel, '--memory', '128M'],
+    ...[join(ROOT, 'dist', 'cli.cjs'), 'run', '--kernel', kernel, '--memory', '128M'],
     ...(device === undefined ? [] : deviceArguments(device)),
     ...['--serial', 'stdio', '--monitor', monitor === undefined ? 'none' : `unix:${monitor}`],
   ];

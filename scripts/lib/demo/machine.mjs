@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IncomingText } from './incoming-text.mjs';
 
-const CLI = join(import.meta.dirname, '..', '..', '..', 'dist', 'cli.js');
+const CLI = join(import.meta.dirname, '..', '..', '..', 'dist', 'cli.cjs');
 const MONITOR_PROMPT = '(tsvmm) ';
 const GUEST_PROMPT = 'guest# ';
 const GRACE_MS = 10_000;
