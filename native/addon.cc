@@ -1,6 +1,8 @@
 #include <napi.h>
 #include <unistd.h>
 
+#include <memory>
+
 #include "environment.h"
 #include "eventfd.h"
 #include "kick-signal.h"
@@ -16,19 +18,21 @@ namespace tsvmm {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   if (KickSignal() == 0) throw Napi::Error::New(env, "no realtime signal is free");
 
-  auto* environment = new Environment();
+  auto environment = std::make_unique<Environment>();
   environment->kvm = Napi::Persistent(Kvm::Define(env));
   environment->vm = Napi::Persistent(Vm::Define(env));
   environment->vcpu = Napi::Persistent(Vcpu::Define(env));
   environment->mapping = Napi::Persistent(Mapping::Define(env));
   environment->event_fd = Napi::Persistent(EventFd::Define(env));
   environment->terminal = Napi::Persistent(Terminal::Define(env));
-  env.SetInstanceData(environment);
+  env.SetInstanceData(environment.get());
+  environment.release();
 
   exports.Set("openKvm", Napi::Function::New<OpenKvm>(env, "openKvm"));
   exports.Set("mapMemory", Napi::Function::New<MapMemory>(env, "mapMemory"));
   exports.Set("createEventFd", Napi::Function::New<CreateEventFd>(env, "createEventFd"));
   exports.Set("createMemfd", Napi::Function::New<CreateMemfd>(env, "createMemfd"));
+  exports.Set("closeMemfd", Napi::Function::New<CloseMemfd>(env, "closeMemfd"));
   exports.Set("fallocate", Napi::Function::New<FallocateNow>(env, "fallocate"));
   exports.Set("fallocateAsync", Napi::Function::New<FallocateOnPool>(env, "fallocateAsync"));
   exports.Set("rawTerminal", Napi::Function::New<RawTerminal>(env, "rawTerminal"));

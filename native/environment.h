@@ -2,9 +2,13 @@
 
 #include <napi.h>
 
+#include <cstdint>
+#include <map>
+#include <optional>
 #include <utility>
 
 #include "error.h"
+#include "unique-fd.h"
 
 namespace tsvmm {
 
@@ -16,6 +20,8 @@ struct Environment {
   Napi::FunctionReference mapping;
   Napi::FunctionReference event_fd;
   Napi::FunctionReference terminal;
+  /// Files that JavaScript knows by number, closed here where it had no chance to.
+  std::map<int, UniqueFd> memfds;
 
   static Environment& Of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 };
@@ -26,11 +32,12 @@ struct Environment {
 template <typename T, typename Init>
 class Handle : public Napi::ObjectWrap<T> {
  public:
-  explicit Handle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<T>(info) {
-    if (incoming_ == nullptr) {
-      throw Napi::TypeError::New(info.Env(), std::string(T::kName) + ": illegal constructor");
-    }
-    info.This().template As<Napi::Object>().TypeTag(&T::kTag);
+  /// Constructors throw before the base is made, or not at all: the base of one that threw has to
+  /// be taken back from the JavaScript object, which fails in an environment that ends, and the
+  /// finalizer would then find what is freed.
+  explicit Handle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<T>(Checked(info)) {
+    // One that stays without its tag is taken for no handle.
+    napi_type_tag_object(info.Env(), info.This(), &T::kTag);
   }
 
   static Napi::Object Make(Napi::Env, const Napi::FunctionReference& constructor, Init init) {
@@ -59,6 +66,11 @@ class Handle : public Napi::ObjectWrap<T> {
   static Init TakeInit() { return std::move(*std::exchange(incoming_, nullptr)); }
 
  private:
+  static const Napi::CallbackInfo& Checked(const Napi::CallbackInfo& info) {
+    if (incoming_ != nullptr) return info;
+    throw Napi::TypeError::New(info.Env(), std::string(T::kName) + ": illegal constructor");
+  }
+
   static inline thread_local Init* incoming_ = nullptr;
 };
 
@@ -71,16 +83,9 @@ inline void Keep(Napi::Env env, Napi::Object object, const char* key, Napi::Valu
 }
 
 /// Calls a function from the event loop, with ticks and microtasks after it. What it throws becomes
-/// an uncaught exception.
-inline void CallFromLoop(napi_env env, napi_value receiver, napi_value function, size_t argc,
-                         const napi_value* argv) {
-  napi_value result = nullptr;
-  if (napi_make_callback(env, nullptr, receiver, function, argc, argv, &result) !=
-      napi_pending_exception) {
-    return;
-  }
-  napi_value error = nullptr;
-  if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
-}
+/// an uncaught exception. Where receiver or function are gone, since the collector has run and the
+/// finalizer has not, or the environment ends, nothing is called.
+void CallFromLoop(napi_env env, napi_ref receiver, napi_ref function,
+                  std::optional<uint32_t> argument = std::nullopt);
 
 }  // namespace tsvmm

@@ -75,14 +75,7 @@ void EventFd::Watch(const Napi::CallbackInfo& info) {
 }
 
 void EventFd::OnReadable() {
-  const Napi::Env env = Env();
-  const Napi::HandleScope scope(env);
-  if (!DrainCounter(descriptor_->get())) return;
-  const Napi::Value self = Value();
-  const Napi::Function callback = callback_.Value();
-  // Both are gone when the collector has run and the finalizer has not.
-  if (self.IsEmpty() || callback.IsEmpty()) return;
-  CallFromLoop(env, self, callback, 0, nullptr);
+  if (DrainCounter(descriptor_->get())) CallFromLoop(Env(), *this, callback_);
 }
 
 void EventFd::StopWatching() {

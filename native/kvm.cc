@@ -67,8 +67,8 @@ Napi::Value Kvm::CreateVm(const Napi::CallbackInfo& info) {
     vm = ioctl(fd(info.Env()), KVM_CREATE_VM, 0);
   } while (vm < 0 && errno == EINTR);
   if (vm < 0) ThrowSystemError(info.Env(), errno, "KVM_CREATE_VM", "type=0");
-  return Vm::Make(info.Env(), Environment::Of(info.Env()).vm,
-                  {UniqueFd(vm), static_cast<size_t>(run_bytes)});
+  return Vm::New(info.Env(),
+                 std::make_shared<VmCore>(UniqueFd(vm), static_cast<size_t>(run_bytes)));
 }
 
 void Kvm::Close(const Napi::CallbackInfo&) { fd_.reset(); }

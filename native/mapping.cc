@@ -9,6 +9,7 @@
 
 #include "args.h"
 #include "pool-task.h"
+#include "shared-block.h"
 
 namespace tsvmm {
 namespace {
@@ -85,11 +86,17 @@ std::string MapArgs(const MapRequest& request) {
 
 }  // namespace
 
-/// One ArrayBuffer on the memory: freed by its finalizer.
+/// One ArrayBuffer on the memory, which keeps this.
 struct Mapping::View {
-  std::shared_ptr<MemoryBlock> block;
-  std::shared_ptr<std::list<View*>> all;
-  std::list<View*>::iterator position;
+  View(std::shared_ptr<MemoryBlock> memory, std::shared_ptr<std::list<View*>> views)
+      : block(std::move(memory)), all(std::move(views)), position(all->insert(all->end(), this)) {}
+  ~View() { all->erase(position); }
+  View(const View&) = delete;
+  View& operator=(const View&) = delete;
+
+  const std::shared_ptr<MemoryBlock> block;
+  const std::shared_ptr<std::list<View*>> all;
+  const std::list<View*>::iterator position;
   Napi::Reference<Napi::ArrayBuffer> buffer;
 };
 
@@ -133,13 +140,8 @@ Napi::Value Mapping::CreateView(const Napi::CallbackInfo& info) {
                                             static_cast<unsigned long long>(length),
                                             static_cast<unsigned long long>(kMaxView)));
   }
-  auto* view = new View{memory, views_, {}, {}};
-  view->position = views_->insert(views_->end(), view);
-  const auto release = [](Napi::Env, void*, View* held) {
-    held->all->erase(held->position);
-    delete held;
-  };
-  auto buffer = Napi::ArrayBuffer::New(env, memory->base() + offset, length, release, view);
+  const auto view = std::make_shared<View>(memory, views_);
+  auto buffer = BufferOver(env, memory->base() + offset, length, view);
   view->buffer = Napi::Weak(buffer);
   return buffer;
 }

@@ -6,8 +6,10 @@
 
 #include <bit>
 #include <cerrno>
+#include <utility>
 
 #include "args.h"
+#include "environment.h"
 #include "error.h"
 #include "pool-task.h"
 #include "unique-fd.h"
@@ -66,7 +68,15 @@ Napi::Value CreateMemfd(const Napi::CallbackInfo& info) {
   if (seal && fcntl(fd.get(), F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) != 0) {
     ThrowSystemError(env, errno, "fcntl", "F_ADD_SEALS, F_SEAL_GROW|F_SEAL_SHRINK");
   }
-  return Napi::Number::New(env, fd.release());
+  const int number = fd.get();
+  Environment::Of(env).memfds.insert_or_assign(number, std::move(fd));
+  return Napi::Number::New(env, number);
+}
+
+void CloseMemfd(const Napi::CallbackInfo& info) {
+  const int fd = static_cast<int>(UintOf(info[0], "fd", kMaxInt));
+  if (Environment::Of(info.Env()).memfds.erase(fd) != 0) return;
+  ThrowState(info.Env(), Format("fd %d is no memfd that is open", fd));
 }
 
 void FallocateNow(const Napi::CallbackInfo& info) {

@@ -53,7 +53,7 @@ void PoolTask::Complete(napi_env env, napi_status, void* data) {
   bool found = false;
   if (napi_get_global(env, &global) != napi_ok) return;
   if (napi_has_named_property(env, global, "Object", &found) != napi_ok) return;
-  self->Settle(env);
+  WithoutThrowing([&] { self->Settle(env); });
 }
 
 void PoolTask::Settle(Napi::Env env) {

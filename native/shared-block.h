@@ -17,13 +17,13 @@ std::shared_ptr<T> AllocateShared(size_t size) {
   return {static_cast<T*>(address), [size](T* block) { munmap(block, size); }};
 }
 
+/// An ArrayBuffer over `memory` that keeps `share` until the collector has dropped it.
+Napi::ArrayBuffer BufferOver(Napi::Env env, void* memory, size_t size, std::shared_ptr<void> share);
+
 /// An ArrayBuffer over `block` that holds a share of it.
 template <typename T>
 Napi::ArrayBuffer ShareWithJs(Napi::Env env, const std::shared_ptr<T>& block, size_t size) {
-  using Share = std::shared_ptr<T>;
-  auto* share = new Share(block);
-  return Napi::ArrayBuffer::New(
-      env, share->get(), size, [](Napi::Env, void*, Share* held) { delete held; }, share);
+  return BufferOver(env, block.get(), size, block);
 }
 
 }  // namespace tsvmm

@@ -103,7 +103,13 @@ Napi::Value RawTerminal(const Napi::CallbackInfo& info) {
     RestoreEntry(entry);
     ThrowSystemError(env, error, "tcsetattr", Format("fd=%d", fd));
   }
-  return Terminal::Make(env, Environment::Of(env).terminal, entry);
+  try {
+    return Terminal::Make(env, Environment::Of(env).terminal, entry);
+  } catch (...) {
+    // Nobody has it to restore.
+    RestoreEntry(entry);
+    throw;
+  }
 }
 
 }  // namespace tsvmm

@@ -69,10 +69,13 @@ std::span<uint32_t> IndicesOf(const Napi::Value& value) {
 }  // namespace
 
 Vcpu::Vcpu(const Napi::CallbackInfo& info)
-    : Handle(info), vm_(PeekInit()->vm), thread_(TakeInit().thread) {
-  const auto record = ShareWithJs(info.Env(), thread_->record(), sizeof(ExitRecord));
-  info.This().As<Napi::Object>().DefineProperty(
-      Napi::PropertyDescriptor::Value("exitRecord", record, napi_enumerable));
+    : Handle(info), vm_(PeekInit()->vm), thread_(TakeInit().thread) {}
+
+Napi::Object Vcpu::New(Napi::Env env, const VcpuInit& init) {
+  const auto record = ShareWithJs(env, init.thread->record(), sizeof(ExitRecord));
+  Napi::Object vcpu = Make(env, Environment::Of(env).vcpu, init);
+  vcpu.DefineProperty(Napi::PropertyDescriptor::Value("exitRecord", record, napi_enumerable));
+  return vcpu;
 }
 
 Napi::Function Vcpu::Define(Napi::Env env) {

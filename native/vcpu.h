@@ -22,6 +22,7 @@ class Vcpu : public Handle<Vcpu, VcpuInit> {
 
   explicit Vcpu(const Napi::CallbackInfo& info);
   static Napi::Function Define(Napi::Env env);
+  static Napi::Object New(Napi::Env env, const VcpuInit& init);
 
  private:
   Napi::Value Id(const Napi::CallbackInfo& info);

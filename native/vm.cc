@@ -54,16 +54,15 @@ IoSpace IoSpaceOf(const Napi::Value& value) {
   throw Napi::TypeError::New(value.Env(), "space: expected port or mmio");
 }
 
-Vm::Vm(const Napi::CallbackInfo& info)
-    : Handle(info), core_([](VmInit init) {
-        return std::make_shared<VmCore>(std::move(init.fd), init.run_bytes);
-      }(TakeInit())) {
-  const Napi::Env env = info.Env();
-  const auto shadow = ShareWithJs(env, core_->shadow_memory(), IoTable::kShadowBytes);
-  const auto ring = ShareWithJs(env, core_->ring_memory(), sizeof(PostedRingMemory));
-  info.This().As<Napi::Object>().DefineProperties(
-      {Napi::PropertyDescriptor::Value("ioShadow", shadow, napi_enumerable),
-       Napi::PropertyDescriptor::Value("ioRing", ring, napi_enumerable)});
+Vm::Vm(const Napi::CallbackInfo& info) : Handle(info), core_(TakeInit()) {}
+
+Napi::Object Vm::New(Napi::Env env, const std::shared_ptr<VmCore>& core) {
+  const auto shadow = ShareWithJs(env, core->shadow_memory(), IoTable::kShadowBytes);
+  const auto ring = ShareWithJs(env, core->ring_memory(), sizeof(PostedRingMemory));
+  Napi::Object vm = Make(env, Environment::Of(env).vm, core);
+  vm.DefineProperties({Napi::PropertyDescriptor::Value("ioShadow", shadow, napi_enumerable),
+                       Napi::PropertyDescriptor::Value("ioRing", ring, napi_enumerable)});
+  return vm;
 }
 
 Napi::Function Vm::Define(Napi::Env env) {
@@ -160,23 +159,9 @@ void Vm::SetCallbacks(const Napi::CallbackInfo& info) {
   on_posted_ = Napi::Weak(on_posted);
 }
 
-void Vm::TellPosted() {
-  const Napi::HandleScope scope(Env());
-  const Napi::Value self = Value();
-  const Napi::Function callback = on_posted_.Value();
-  // Both are gone when the collector has run and the finalizer has not.
-  if (!self.IsEmpty() && !callback.IsEmpty()) CallFromLoop(Env(), self, callback, 0, nullptr);
-}
+void Vm::TellPosted() { CallFromLoop(Env(), *this, on_posted_); }
 
-void Vm::TellExit(uint32_t vcpu) {
-  const Napi::HandleScope scope(Env());
-  const Napi::Value self = Value();
-  const Napi::Function callback = on_exit_.Value();
-  if (self.IsEmpty() || callback.IsEmpty()) return;
-  napi_value id = nullptr;
-  napi_create_uint32(Env(), vcpu, &id);
-  CallFromLoop(Env(), self, callback, 1, &id);
-}
+void Vm::TellExit(uint32_t vcpu) { CallFromLoop(Env(), *this, on_exit_, vcpu); }
 
 Napi::Value Vm::AddIoRange(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -228,7 +213,7 @@ Napi::Value Vm::CreateVcpu(const Napi::CallbackInfo& info) {
   if (thread == nullptr) {
     ThrowSystemError(env, failure.error, failure.syscall, Format("vcpu=%u", id));
   }
-  Napi::Object vcpu = Vcpu::Make(env, Environment::Of(env).vcpu, {core_, thread});
+  Napi::Object vcpu = Vcpu::New(env, {core_, thread});
   // Whoever holds a vCPU holds its VM.
   Keep(env, vcpu, "vm", info.This());
   return vcpu;

@@ -7,14 +7,8 @@
 
 namespace tsvmm {
 
-struct VmInit {
-  UniqueFd fd;
-  /// Of a vCPU's kvm_run.
-  size_t run_bytes;
-};
-
 /// NativeVm of addon.ts. Collecting the object closes the VM.
-class Vm : public Handle<Vm, VmInit>, private VmListener {
+class Vm : public Handle<Vm, std::shared_ptr<VmCore>>, private VmListener {
  public:
   static constexpr const char* kName = "Vm";
   static constexpr napi_type_tag kTag = {0x6b1fd0c29d1e4f05, 0x8a5c7f7f4be64b05};
@@ -22,6 +16,7 @@ class Vm : public Handle<Vm, VmInit>, private VmListener {
   explicit Vm(const Napi::CallbackInfo& info);
   ~Vm() override { core_->Close(); }
   static Napi::Function Define(Napi::Env env);
+  static Napi::Object New(Napi::Env env, const std::shared_ptr<VmCore>& core);
 
  private:
   // vm.cc: the machine as a whole, its threads and what they tell.

@@ -257,8 +257,9 @@ export interface NativeAddon {
   openKvm(path: string): NativeKvm;
   mapMemory(options: NativeMapOptions): NativeMapping;
   createEventFd(): NativeEventFd;
-  /** @returns an open descriptor, the caller's to close */
+  /** @returns an open descriptor for closeMemfd(); a worker that is terminated closes it, too */
   createMemfd(options: NativeMemfdOptions): number;
+  closeMemfd(fd: number): void;
   /** fallocate on the calling thread. */
   fallocate(fd: number, mode: number, offset: number, length: number): void;
   fallocateAsync(fd: number, mode: number, offset: number, length: number): Promise<void>;

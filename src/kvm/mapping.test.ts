@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, ftruncateSync, readSync } from 'node:fs';
+import { fstatSync, ftruncateSync, readSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { addon, type NativeMapOptions, type NativeMapping } from './addon.ts';
 import { NO_KVM, TinyGuest } from './testing/tiny-guest.ts';
@@ -149,7 +149,7 @@ describe('mapping', () => {
     const back = new Uint8Array(1);
     readSync(fd, back, 0, 1, MIB + 3);
     expect(back[0]).toBe(77);
-    closeSync(fd);
+    addon.closeMemfd(fd);
     mapping.read(3, back);
     expect(back[0]).toBe(77);
   });
@@ -157,7 +157,7 @@ describe('mapping', () => {
   it('refuses a file that ends before the mapping would', () => {
     const fd = memfd(MIB);
     expect(() => map({ fd, shared: true, fdOffset: PAGE })).toThrow('ENXIO');
-    closeSync(fd);
+    addon.closeMemfd(fd);
   });
 });
 
@@ -198,7 +198,7 @@ describe('memory in use', () => {
     ftruncateSync(fd, PAGE);
     const populate = mapping.adviseAsync(0, MIB, MADV_POPULATE_WRITE);
     await expect(populate).rejects.toMatchObject({ code: 'EFAULT' });
-    closeSync(fd);
+    addon.closeMemfd(fd);
   });
 
   it('stays mapped until work on another thread has stopped', async () => {
@@ -231,13 +231,13 @@ describe('files', () => {
       `fallocate(fd=${fd}, mode=0x0, offset=0x0, length=0x0): Invalid argument (EINVAL)`,
     );
     await expect(addon.fallocateAsync(fd, 0, 0, 0)).rejects.toMatchObject({ code: 'EINVAL' });
-    closeSync(fd);
+    addon.closeMemfd(fd);
   });
 
   it('seals a memfd when asked to', () => {
     const fd = addon.createMemfd({ name: 'sealed', size: MIB, hugePageSize: 0, seal: true });
     expect(() => ftruncateSync(fd, 2 * MIB)).toThrow('EPERM');
-    closeSync(fd);
+    addon.closeMemfd(fd);
     const bad = { name: 'x', size: MIB, hugePageSize: 3, seal: false };
     expect(() => addon.createMemfd(bad)).toThrow('hugePageSize: 0x3 is not a power of two');
     const odd = { name: 'x', size: MIB, hugePageSize: 2 ** 13, seal: false };

@@ -50,18 +50,22 @@ export interface ChildResult {
   readonly stderr: string;
 }
 
-/** Runs a script in a Node of its own that can force garbage collection. */
-export function runChild(script: string): Promise<ChildResult> {
-  const source = `${PRELUDE}\n(async () => {${script}\n})();`;
+function runNode(args: readonly string[]): Promise<ChildResult> {
   const options = { env: { ...process.env, ADDON }, timeout: 50_000 };
   return new Promise((resolve) => {
-    const child = execFile(
-      process.execPath,
-      ['--expose-gc', '-e', source],
-      options,
-      (_error, stdout, stderr) => {
-        resolve({ code: child.exitCode, signal: child.signalCode, stdout, stderr });
-      },
-    );
+    const child = execFile(process.execPath, args, options, (_error, stdout, stderr) => {
+      resolve({ code: child.exitCode, signal: child.signalCode, stdout, stderr });
+    });
   });
+}
+
+/** Runs a script in a Node of its own that can force garbage collection. */
+export function runChild(script: string): Promise<ChildResult> {
+  return runNode(['--expose-gc', '-e', `${PRELUDE}\n(async () => {${script}\n})();`]);
+}
+
+/** Ends `count` workers of each kind (busy-workers.mjs) in a Node of its own. */
+export function runWorkers(count: number, kinds: readonly string[]): Promise<ChildResult> {
+  const script = fileURLToPath(new URL('busy-workers.mjs', import.meta.url));
+  return runNode([script, ADDON, String(count), ...kinds]);
 }

@@ -85,6 +85,7 @@ export function openFile(spec: FileSpec, facts: FileFacts): Backing {
       end: spec.offset + spec.size,
       pageSize,
       align: spec.align ?? 0,
+      close: () => closeSync(fd),
       ...(spec.readonly ? { cannotDiscard: READONLY_REASON } : {}),
     };
   } catch (error) {

@@ -1,4 +1,3 @@
-import { closeSync } from 'node:fs';
 import { addon, type NativeMapping } from '../../kvm/addon.ts';
 import type { TsvmmError } from '../../errors.ts';
 import { ConfigError, HostError, messageOf } from '../../errors.ts';
@@ -20,6 +19,8 @@ export interface PlacedFile extends OpenFile {
   /** What the mapping's address is a multiple of, at least: bytes. */
   readonly align: number;
   readonly cannotDiscard?: string;
+  /** Closes `fd`. */
+  readonly close: () => void;
 }
 
 /** @throws ConfigError for a size that is not whole pages */
@@ -66,7 +67,7 @@ export function mapFile(spec: MemfdSpec | FileSpec, file: PlacedFile): Backing {
   const { id, share } = spec;
   const { fd, offset, pageSize, cannotDiscard } = file;
   let mapping: NativeMapping | undefined;
-  const resources = new Resources(fd);
+  const resources = new Resources(file.close);
   try {
     checkPages(id, 'size', spec.size, pageSize);
     mapping = mapOpenFile(spec, file);
@@ -114,11 +115,11 @@ function securer(
 
 /** A descriptor and what else goes with it; closed once. */
 class Resources {
-  #fd: number | undefined;
+  #closeFile: (() => void) | undefined;
   readonly #others: { close(): void }[] = [];
 
-  constructor(fd: number) {
-    this.#fd = fd;
+  constructor(closeFile: () => void) {
+    this.#closeFile = closeFile;
   }
 
   add(other: { close(): void }): void {
@@ -127,7 +128,7 @@ class Resources {
 
   close(): void {
     for (const other of this.#others.splice(0)) other.close();
-    if (this.#fd !== undefined) closeSync(this.#fd);
-    this.#fd = undefined;
+    this.#closeFile?.();
+    this.#closeFile = undefined;
   }
 }

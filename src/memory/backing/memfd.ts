@@ -24,5 +24,6 @@ export function openMemfd(spec: MemfdSpec): Backing {
     const message = `memory backend ${id}: cannot make a memfd: ${messageOf(cause)}`;
     throw new HostError('MEMFD_FAILED', message, { cause });
   }
-  return mapFile(spec, { fd, name: 'the memfd', offset: 0, end: size, pageSize, align: 0 });
+  const close = (): void => addon.closeMemfd(fd);
+  return mapFile(spec, { fd, name: 'the memfd', offset: 0, end: size, pageSize, align: 0, close });
 }

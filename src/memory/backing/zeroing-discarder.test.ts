@@ -39,6 +39,7 @@ beforeEach(() => {
 
 afterEach(() => {
   guest.close();
+  addon.closeMemfd(fd);
 });
 
 const write = (offset: number): void => guest.write(offset, Uint8Array.of(0xa5));
