@@ -58,6 +58,15 @@ class MsrList {
 /// More than KVM takes in one call, so that its refusal is what the caller sees.
 constexpr size_t kMaxMsrs = 4096;
 
+/// KVM_VCPU_TSC_CTRL and KVM_VCPU_TSC_OFFSET (Linux 5.16; virt/kvm/devices/vcpu.rst §4).
+kvm_device_attr TscOffsetAttribute(uint64_t* offset) {
+  kvm_device_attr attribute = {};
+  attribute.group = 0;
+  attribute.attr = 0;
+  attribute.addr = reinterpret_cast<uint64_t>(offset);
+  return attribute;
+}
+
 std::span<uint32_t> IndicesOf(const Napi::Value& value) {
   const auto indices = WordsOf(value, "indices");
   if (indices.size() > kMaxMsrs) {
@@ -85,7 +94,10 @@ Napi::Function Vcpu::Define(Napi::Env env) {
        InstanceMethod<&Vcpu::ExitCounts>("exitCounts"), InstanceMethod<&Vcpu::SetCpuid>("setCpuid"),
        InstanceMethod<&Vcpu::GetState>("getState"), InstanceMethod<&Vcpu::SetState>("setState"),
        InstanceMethod<&Vcpu::GetMsrs>("getMsrs"), InstanceMethod<&Vcpu::SetMsrs>("setMsrs"),
-       InstanceMethod<&Vcpu::Translate>("translate"), InstanceMethod<&Vcpu::Run>("run"),
+       InstanceMethod<&Vcpu::Translate>("translate"),
+       InstanceMethod<&Vcpu::MarkPaused>("markPaused"),
+       InstanceMethod<&Vcpu::TscOffset>("tscOffset"),
+       InstanceMethod<&Vcpu::SetTscOffset>("setTscOffset"), InstanceMethod<&Vcpu::Run>("run"),
        InstanceMethod<&Vcpu::Pause>("pause"), InstanceMethod<&Vcpu::Resume>("resume")});
 }
 
@@ -185,6 +197,31 @@ Napi::Value Vcpu::Translate(const Napi::CallbackInfo& info) {
   }
   if (translation.valid == 0) return env.Undefined();
   return Napi::Number::New(env, static_cast<double>(translation.physical_address));
+}
+
+Napi::Value Vcpu::MarkPaused(const Napi::CallbackInfo& info) {
+  if (ioctl(RestingFd(info.Env()), KVM_KVMCLOCK_CTRL) == 0) {
+    return Napi::Boolean::New(info.Env(), true);
+  }
+  // EINVAL: the guest has not set kvmclock up here.
+  if (errno == EINVAL || errno == ENOTTY) return Napi::Boolean::New(info.Env(), false);
+  ThrowSystemError(info.Env(), errno, "KVM_KVMCLOCK_CTRL", Format("vcpu=%u", thread_->id()));
+}
+
+Napi::Value Vcpu::TscOffset(const Napi::CallbackInfo& info) {
+  uint64_t offset = 0;
+  kvm_device_attr attribute = TscOffsetAttribute(&offset);
+  if (ioctl(RestingFd(info.Env()), KVM_GET_DEVICE_ATTR, &attribute) != 0) {
+    return info.Env().Undefined();
+  }
+  return Napi::BigInt::New(info.Env(), offset);
+}
+
+void Vcpu::SetTscOffset(const Napi::CallbackInfo& info) {
+  uint64_t offset = BigUintOf(info[0], "offset");
+  kvm_device_attr attribute = TscOffsetAttribute(&offset);
+  if (ioctl(RestingFd(info.Env()), KVM_SET_DEVICE_ATTR, &attribute) == 0) return;
+  ThrowSystemError(info.Env(), errno, "KVM_VCPU_TSC_OFFSET", Format("vcpu=%u", thread_->id()));
 }
 
 void Vcpu::Run(const Napi::CallbackInfo& info) {

@@ -34,6 +34,9 @@ class Vcpu : public Handle<Vcpu, VcpuInit> {
   Napi::Value GetMsrs(const Napi::CallbackInfo& info);
   void SetMsrs(const Napi::CallbackInfo& info);
   Napi::Value Translate(const Napi::CallbackInfo& info);
+  Napi::Value MarkPaused(const Napi::CallbackInfo& info);
+  Napi::Value TscOffset(const Napi::CallbackInfo& info);
+  void SetTscOffset(const Napi::CallbackInfo& info);
   void Run(const Napi::CallbackInfo& info);
   void Pause(const Napi::CallbackInfo& info);
   void Resume(const Napi::CallbackInfo& info);

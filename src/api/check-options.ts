@@ -26,6 +26,7 @@ const SHAPES: Readonly<Record<keyof VmOptions, Shape>> = {
   serial: flag,
   reboot: flag,
   onViolation: text,
+  pauseClock: text,
   name: text,
   uuid: text,
   qmp: { is: ['string', 'list'], of: ['string'] },

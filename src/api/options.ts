@@ -90,6 +90,8 @@ export interface VmOptions {
   readonly reboot?: boolean | undefined;
   /** What follows when the guest touches protected memory. Default: stop. */
   readonly onViolation?: 'stop' | 'reset' | 'kill' | undefined;
+  /** What the guest's clocks do while the machine is paused. Default: stop. */
+  readonly pauseClock?: 'stop' | 'run' | undefined;
   /** What monitors call the machine. Default: `tsvmm`. */
   readonly name?: string | undefined;
   /** The same, for programs. Default: all zeros. */

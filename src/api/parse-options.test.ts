@@ -60,7 +60,13 @@ describe('machineConfig', () => {
   it('has defaults', async () => {
     expect(await config({})).toMatchObject({
       ...{ kernel: '/boot/vmlinuz', commandLine: '', memorySize: GIB, cpus: 1, serial: true },
-      ...{ noReboot: false, onViolation: 'stop', virtioMem: [], memoryBackends: [] },
+      ...{
+        noReboot: false,
+        onViolation: 'stop',
+        pauseClock: 'stop',
+        virtioMem: [],
+        memoryBackends: [],
+      },
     });
   });
 
@@ -83,6 +89,7 @@ describe('machineConfig', () => {
     [{ numa: [{ type: 'node', cpus: '0,1' }] }, 'a value cannot contain a comma'],
     [{ virtioMem: [{ size: '3 M' }] }, 'size=3 M'],
     [{ onViolation: 'panic' }, 'panic'],
+    [{ pauseClock: 'wait' as never }, '--pause-clock=wait: must be stop or run'],
   ])('refuses %j', async (options, why) => {
     await expect(config(options)).rejects.toMatchObject({ name: 'ConfigError' });
     await expect(config(options)).rejects.toThrow(why);

@@ -3,6 +3,7 @@ import {
   memoryOf,
   parseCpuCount,
   parseMemory,
+  parsePauseClock,
   type MachineConfig,
 } from '../machine/config/machine-config.ts';
 import type { NumaContext } from '../machine/config/numa-option.ts';
@@ -76,6 +77,7 @@ export async function machineConfig(options: VmOptions): Promise<MachineConfig> 
     serial: options.serial ?? true,
     noReboot: !(options.reboot ?? true),
     onViolation: parseViolationAction(options.onViolation ?? 'stop'),
+    pauseClock: parsePauseClock(options.pauseClock ?? 'stop'),
   };
   checkBackendUsers(config);
   return config;

@@ -1,4 +1,5 @@
 import type { VmOptions } from '../api/options.ts';
+import { parsePauseClock } from '../machine/config/machine-config.ts';
 import { parseViolationAction } from '../machine/config/violation-option.ts';
 
 /** The options of `run` that say what the machine is, as commander gives them. */
@@ -14,6 +15,7 @@ export interface MachineOptions {
   /** Default: true. */
   readonly reboot?: boolean;
   readonly onViolation: string;
+  readonly pauseClock: string;
 }
 
 /** @throws ConfigError */
@@ -23,5 +25,6 @@ export function vmOptions(options: MachineOptions & { readonly kernel: string })
     ...{ kernel, initrd, append, memory, cpus, numa, virtioMem, reboot },
     memoryBackends: options.memoryBackend,
     onViolation: parseViolationAction(options.onViolation),
+    pauseClock: parsePauseClock(options.pauseClock),
   };
 }

@@ -145,6 +145,11 @@ export interface NativeVcpu {
   setMsrs(indices: Uint32Array, values: BigUint64Array): void;
   /** @returns gpa, or undefined where the vCPU's page tables map nothing */
   translate(linear: bigint): number | undefined;
+  /** KVM API 4.69. @returns false where the guest does not use kvmclock on this vCPU */
+  markPaused(): boolean;
+  /** KVM_VCPU_TSC_OFFSET. @returns undefined where this KVM keeps it to itself */
+  tscOffset(): bigint | undefined;
+  setTscOffset(offset: bigint): void;
   /**
    * Lets a parked vCPU run; starts its thread the first time. A pause whose `parked` exit has not
    * been told yet is withdrawn: that exit never comes.

@@ -122,6 +122,25 @@ export class Vcpu {
     guarded(() => this.#native.setMsrs(indices, values));
   }
 
+  /**
+   * Tells a guest that uses kvmclock that it has stood still, so that its watchdogs do not take that for
+   * a fault of its own (KVM API 4.69).
+   *
+   * @returns false where it does not use kvmclock on this vCPU
+   */
+  markPaused(): boolean {
+    return guarded(() => this.#native.markPaused());
+  }
+
+  /** What the guest's TSC is ahead of the host's, modulo 2^64; undefined where this KVM does not tell. */
+  tscOffset(): bigint | undefined {
+    return guarded(() => this.#native.tscOffset());
+  }
+
+  setTscOffset(offset: bigint): void {
+    guarded(() => this.#native.setTscOffset(offset));
+  }
+
   /** @returns gpa, or undefined where the vCPU's page tables map nothing */
   translate(linear: bigint): number | undefined {
     return guarded(() => this.#native.translate(linear));

@@ -9,6 +9,7 @@ import type { MachineConfig } from './config/machine-config.ts';
 import { MachineEvents } from './events.ts';
 import { ExitDispatch } from './exit-dispatch.ts';
 import { judgeExit } from './exit-verdict.ts';
+import { GuestClock } from './guest-clock.ts';
 import { diagnose } from './guest-fault.ts';
 import type { KvmInterrupts } from './kvm-interrupts.ts';
 import type { KvmIoSpaces } from './kvm-io-spaces.ts';
@@ -32,6 +33,9 @@ export type { MachineEnd } from './machine-end.ts';
 
 const logger = log('machine');
 
+/** A look at the machine that takes longer is a pause, of which the guest is told, ms. */
+const LONG_LOOK_MS = 100;
+
 /**
  * One virtual machine: KVM below, devices, and the guest that boots in it. Everything runs on the
  * event loop but the vCPUs. Stop, go on and reset wait for each other.
@@ -50,6 +54,7 @@ export class Machine {
   readonly events = new MachineEvents();
   readonly #lifecycle = new Lifecycle();
   readonly #tasks = new SerialTasks();
+  readonly #clock: GuestClock;
   readonly #starvation: StarvationWatch;
   readonly #acpi: AcpiTables;
   readonly #stopReports: () => void;
@@ -96,6 +101,12 @@ export class Machine {
       this.#end = resolve;
     });
     const { vm, backends } = shell;
+    this.#clock = new GuestClock({
+      vm,
+      vcpus: shell.vcpus.all,
+      devices: this.platform,
+      whilePaused: config.pauseClock,
+    });
     const dispatch = new ExitDispatch({
       tags: this.spaces.tags,
       ring: vm.ring,
@@ -144,6 +155,7 @@ export class Machine {
     return this.#tasks.run(async () => {
       if (!this.isRunning) return;
       await this.#park();
+      this.#clock.hold();
       this.#lifecycle.enter('paused', reason);
       this.events.emit({ type: 'stop' });
     });
@@ -154,6 +166,7 @@ export class Machine {
     return this.#tasks.run(() => {
       if (this.isRunning) return;
       this.#lifecycle.enter('running');
+      this.#clock.release();
       this.#resume();
       this.events.emit({ type: 'resume' });
     });
@@ -172,12 +185,16 @@ export class Machine {
    */
   whileParked<T>(work: () => T): Promise<T> {
     return this.#tasks.run(async () => {
+      const start = performance.now();
       if (this.isRunning) await this.shell.vcpus.park();
       if (this.hasEnded) throw new HostError('MACHINE_ENDED', 'the machine has ended');
       try {
         return work();
       } finally {
-        if (this.isRunning) this.shell.vcpus.run();
+        if (this.isRunning) {
+          if (performance.now() - start > LONG_LOOK_MS) this.#clock.markPaused();
+          this.shell.vcpus.run();
+        }
       }
     });
   }
@@ -244,6 +261,7 @@ export class Machine {
     await resetMemoryDevices(this.memoryDevices);
     this.shell.resetInterruptControllers();
     loadGuest(this.config, this.shell, this.#acpi, false);
+    this.#clock.reset();
     this.#lifecycle.enter(goesOn ? 'running' : 'paused');
     this.events.emit({ type: 'reset', guest: by === 'guest', cause });
     if (goesOn) this.#resume();

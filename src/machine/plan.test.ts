@@ -32,7 +32,7 @@ async function plan(shape: Shape, host = HOST): Promise<Plan> {
     memoryBackends: backends,
     numa,
     virtioMem: parseVirtioMemOptions(devices, backends),
-    ...{ serial: true, noReboot: false, onViolation: 'stop' },
+    ...{ serial: true, noReboot: false, onViolation: 'stop', pauseClock: 'stop' },
   };
   return planMachine(config, host);
 }

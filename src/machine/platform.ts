@@ -1,5 +1,6 @@
 import type { InterruptController } from '../bus/interrupt.ts';
 import type { IoSpace } from '../bus/io-space.ts';
+import { PausableTime } from '../bus/time.ts';
 import { AcpiPm } from '../devices/acpi-pm/acpi-pm.ts';
 import { I8042 } from '../devices/i8042/i8042.ts';
 import { ResetControl } from '../devices/reset-control/reset-control.ts';
@@ -33,6 +34,8 @@ export class Platform {
   readonly pci: PciBus;
   readonly #bridge: HostBridge;
   readonly #pm: AcpiPm;
+  readonly #rtc: Rtc;
+  readonly #time = new PausableTime();
   readonly #resettable: readonly { reset(): void }[];
 
   constructor(options: PlatformOptions) {
@@ -56,8 +59,13 @@ export class Platform {
       ecamSize: ECAM_SIZE,
       resetControl,
     });
-    this.#pm = new AcpiPm({ ports, sci: interrupts.line(GSIS.acpiSci), onPowerOff });
-    const rtc = new Rtc({ ports, irq: interrupts.line(GSIS.rtc) });
+    this.#pm = new AcpiPm({
+      ports,
+      sci: interrupts.line(GSIS.acpiSci),
+      onPowerOff,
+      time: this.#time,
+    });
+    this.#rtc = new Rtc({ ports, irq: interrupts.line(GSIS.rtc), time: this.#time });
     const i8042 = new I8042({ ports, onReset });
     const com1 =
       serial === undefined
@@ -71,11 +79,23 @@ export class Platform {
               backend: serial,
             }),
           ];
-    this.#resettable = [this.pci, this.#bridge, resetControl, this.#pm, rtc, i8042, ...com1];
+    this.#resettable = [this.pci, this.#bridge, resetControl, this.#pm, this.#rtc, i8042, ...com1];
   }
 
   pressPowerButton(): void {
     this.#pm.pressPowerButton();
+  }
+
+  /** The devices' clocks stand still until `releaseTime`. */
+  holdTime(): void {
+    this.#time.hold();
+    for (const device of [this.#pm, this.#rtc]) device.timeChanged();
+  }
+
+  /** They go on from where they stand. */
+  releaseTime(): void {
+    this.#time.release();
+    for (const device of [this.#pm, this.#rtc]) device.timeChanged();
   }
 
   /** System reset of everything but memory. */

@@ -96,6 +96,13 @@ export const RUN_OPTIONS: readonly RunOption[] = [
     help: 'when the guest touches protected memory: stop, reset or kill',
   },
   {
+    name: 'pause-clock',
+    argument: '<what>',
+    scalar: ['stop', 'run'],
+    default: 'stop',
+    help: "what the guest's clocks do while the machine is paused: stop or run",
+  },
+  {
     name: 'name',
     argument: '<text>',
     scalar: 'text',

@@ -1,5 +1,6 @@
 import type { InterruptLine } from '../../bus/interrupt.ts';
 import type { IoSpace } from '../../bus/io-space.ts';
+import { hostTime, type TimeSource } from '../../bus/time.ts';
 import { registerMap, type Register } from '../../bus/register-map.ts';
 import { log } from '../../log.ts';
 import { PORTS } from '../../memory/layout.ts';
@@ -12,6 +13,8 @@ export interface AcpiPmOptions {
   readonly sci: InterruptLine;
   /** The guest entered S5; called once until the next reset. */
   readonly onPowerOff: () => void;
+  /** Default: the host's. */
+  readonly time?: TimeSource;
 }
 
 export interface AcpiPmState {
@@ -34,13 +37,16 @@ export class AcpiPm {
   readonly #sci: InterruptLine;
   readonly #onPowerOff: () => void;
   readonly #logger = log('acpi-pm');
-  readonly #pmTimer = new PmTimer();
+  readonly #time: TimeSource;
+  readonly #pmTimer: PmTimer;
   #registers = initialRegisters();
   #carryTimer: NodeJS.Timeout | undefined;
   #saidUnknownSleep = false;
 
   /** @throws ConfigError when the ports are taken */
-  constructor({ ports, sci, onPowerOff }: AcpiPmOptions) {
+  constructor({ ports, sci, onPowerOff, time = hostTime }: AcpiPmOptions) {
+    this.#time = time;
+    this.#pmTimer = new PmTimer(time);
     this.#sci = sci;
     this.#onPowerOff = onPowerOff;
     // A register per byte: guests may write PM1 in bytes, and writing 1 clears.
@@ -75,6 +81,11 @@ export class AcpiPm {
     this.#registers.status |= PM1_STS.PWRBTN;
     this.#settle();
     return (this.#registers.enable & PM1_STS.PWRBTN) !== 0;
+  }
+
+  /** Time stands still from now on, or goes on. */
+  timeChanged(): void {
+    this.#settle();
   }
 
   state(): AcpiPmState {
@@ -152,7 +163,7 @@ export class AcpiPm {
     this.#sci.set((status & enable) !== 0);
     clearTimeout(this.#carryTimer);
     this.#carryTimer = undefined;
-    if ((enable & ~status & PM1_STS.TMR) === 0) return;
+    if (this.#time.isHeld || (enable & ~status & PM1_STS.TMR) === 0) return;
     this.#carryTimer = setTimeout(() => this.#settle(), this.#pmTimer.msUntilCarry()).unref();
   }
 }

@@ -1,13 +1,20 @@
+import { hostTime, type TimeSource } from '../../bus/time.ts';
 import { PM_TIMER_BITS, PM_TIMER_HZ } from './registers.ts';
 
 const TICKS_PER_MS = PM_TIMER_HZ / 1000;
 /** The top bit changes this often. */
 const HALF_PERIOD_TICKS = 2 ** (PM_TIMER_BITS - 1);
 
-/** The power management timer: 24 bits that count since it was made (ACPI 6.5 §4.8.3.3). */
+/** The power management timer: 24 bits that count the time since it was made (ACPI 6.5 §4.8.3.3). */
 export class PmTimer {
-  readonly #startMs = performance.now();
+  readonly #time: TimeSource;
+  readonly #startMs: number;
   #halfPeriod = 0;
+
+  constructor(time: TimeSource = hostTime) {
+    this.#time = time;
+    this.#startMs = time.monotonicMs();
+  }
 
   /** 0 to 2^24-1. */
   value(): number {
@@ -29,6 +36,6 @@ export class PmTimer {
   }
 
   #ticks(): number {
-    return (performance.now() - this.#startMs) * TICKS_PER_MS;
+    return (this.#time.monotonicMs() - this.#startMs) * TICKS_PER_MS;
   }
 }

@@ -1,6 +1,7 @@
 import { allOnes } from '../../bytes.ts';
 import type { InterruptLine } from '../../bus/interrupt.ts';
 import type { IoSpace } from '../../bus/io-space.ts';
+import { hostTime, type TimeSource } from '../../bus/time.ts';
 import { PORTS } from '../../memory/layout.ts';
 import { loadAlarm, secondsUntilAlarm } from './alarm.ts';
 import { CMOS, periodMs, REG_A, REG_B, REG_C_IRQF, REG_D_VRT, RTC_EVENT } from './registers.ts';
@@ -15,6 +16,8 @@ import {
 export interface RtcOptions {
   readonly ports: IoSpace;
   readonly irq: InterruptLine;
+  /** Default: the host's. */
+  readonly time?: TimeSource;
 }
 
 export interface RtcState {
@@ -22,7 +25,7 @@ export interface RtcState {
   readonly registerA: number;
   readonly registerB: number;
   readonly registerC: number;
-  /** What the guest's clock is ahead of the host's, in milliseconds. */
+  /** What the guest's clock is ahead of `time`, in milliseconds. */
   readonly offsetMs: number;
   /** The guest's time, in milliseconds since 1970, UTC. */
   readonly timeMs: number;
@@ -42,7 +45,7 @@ const modulo = (value: number, divisor: number): number => ((value % divisor) + 
 /**
  * MC146818 real-time clock with 128 bytes of CMOS memory.
  *
- * The time is the host's in UTC plus an offset, which changes when the guest sets the clock. Events
+ * The time is that of `time` in UTC plus an offset, which changes when the guest sets the clock. Events
  * are accounted when somebody looks, and a host timer runs only while the guest has enabled an
  * event that has not happened yet: a guest that ignores the clock costs nothing. The day of the
  * week follows from the date. The NMI mask in bit 7 of the index is ignored.
@@ -51,6 +54,7 @@ const modulo = (value: number, divisor: number): number => ((value % divisor) + 
  */
 export class Rtc {
   readonly #irq: InterruptLine;
+  readonly #time: TimeSource;
   readonly #cmos = new Uint8Array(CMOS.size);
   #index = 0;
   #a = REG_A.DV_32768_HZ | 6;
@@ -58,13 +62,15 @@ export class Rtc {
   /** Of C, without IRQF. */
   #flags = 0;
   #offsetMs = 0;
-  /** Host time up to which events have been accounted. */
-  #accountedMs = Date.now();
+  /** Time up to which events have been accounted. */
+  #accountedMs: number;
   #timer: NodeJS.Timeout | undefined;
 
   /** @throws ConfigError when the ports are taken */
-  constructor({ ports, irq }: RtcOptions) {
+  constructor({ ports, irq, time = hostTime }: RtcOptions) {
     this.#irq = irq;
+    this.#time = time;
+    this.#accountedMs = time.epochMs();
     const index = ports.add({
       name: 'rtc index',
       base: PORTS.rtcIndex,
@@ -99,6 +105,12 @@ export class Rtc {
     this.#settle();
   }
 
+  /** Time stands still from now on, or goes on. */
+  timeChanged(): void {
+    this.#account();
+    this.#settle();
+  }
+
   state(): RtcState {
     this.#account();
     return {
@@ -107,7 +119,9 @@ export class Rtc {
       registerB: this.#b,
       registerC: this.#flags | (this.#interrupting ? REG_C_IRQF : 0),
       offsetMs: this.#offsetMs,
-      timeMs: this.#isHalted() ? loadTime(this.#cmos, this.#format) : Date.now() + this.#offsetMs,
+      timeMs: this.#isHalted()
+        ? loadTime(this.#cmos, this.#format)
+        : this.#time.epochMs() + this.#offsetMs,
       halted: this.#isHalted(),
     };
   }
@@ -166,7 +180,9 @@ export class Rtc {
   }
 
   #updateInProgress(): boolean {
-    return !this.#isHalted() && modulo(Date.now() + this.#offsetMs, SECOND) >= UIP_FROM_MS;
+    return (
+      !this.#isHalted() && modulo(this.#time.epochMs() + this.#offsetMs, SECOND) >= UIP_FROM_MS
+    );
   }
 
   /** Reading C gives the events since the last time, and clears them. */
@@ -180,22 +196,23 @@ export class Rtc {
 
   /** Copies the running time into its registers. */
   #latch(): void {
-    if (!this.#isHalted()) storeTime(this.#cmos, Date.now() + this.#offsetMs, this.#format);
+    if (!this.#isHalted())
+      storeTime(this.#cmos, this.#time.epochMs() + this.#offsetMs, this.#format);
   }
 
   #writeTime(index: number, value: number): void {
     this.#latch();
     this.#cmos[index] = value;
-    if (!this.#isHalted()) this.#adopt(modulo(Date.now() + this.#offsetMs, SECOND));
+    if (!this.#isHalted()) this.#adopt(modulo(this.#time.epochMs() + this.#offsetMs, SECOND));
   }
 
   /** Makes the time registers the time, `phaseMs` into the second. */
   #adopt(phaseMs: number): void {
-    this.#offsetMs = loadTime(this.#cmos, this.#format) + phaseMs - Date.now();
+    this.#offsetMs = loadTime(this.#cmos, this.#format) + phaseMs - this.#time.epochMs();
   }
 
   #control(a: number, b: number): void {
-    const phaseMs = modulo(Date.now() + this.#offsetMs, SECOND);
+    const phaseMs = modulo(this.#time.epochMs() + this.#offsetMs, SECOND);
     const wasHalted = this.#isHalted();
     const dividerWasReset = this.#isDividerReset();
     this.#latch();
@@ -209,7 +226,7 @@ export class Rtc {
   /** Sets the flags of what happened since the last time. */
   #account(): void {
     const from = this.#accountedMs;
-    const now = Date.now();
+    const now = this.#time.epochMs();
     this.#accountedMs = now;
     const period = this.#isDividerReset() ? undefined : periodMs(this.#a);
     if (period !== undefined && Math.floor(now / period) > Math.floor(from / period)) {
@@ -235,7 +252,7 @@ export class Rtc {
     this.#irq.set(this.#interrupting);
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const wait = this.#msUntilEvent();
+    const wait = this.#time.isHeld ? Infinity : this.#msUntilEvent();
     if (wait === Infinity) return;
     // Rates above 1 kHz come as fast as the guest reads C, at most once a millisecond.
     const delay = Math.max(1, Math.min(Math.ceil(wait), TIMER_LIMIT_MS));

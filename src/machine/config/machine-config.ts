@@ -22,6 +22,18 @@ export interface NumaConfig {
   readonly distances: readonly (readonly number[])[];
 }
 
+/** What the guest's clocks do while the machine is paused. */
+export const PAUSE_CLOCKS = ['stop', 'run'] as const;
+export type PauseClock = (typeof PAUSE_CLOCKS)[number];
+
+/** @throws ConfigError */
+export function parsePauseClock(text: string): PauseClock {
+  const found = PAUSE_CLOCKS.find((each) => each === text);
+  if (found !== undefined) return found;
+  const choices = PAUSE_CLOCKS.join(' or ');
+  throw new ConfigError('BAD_OPTION', `--pause-clock=${text}: must be ${choices}`);
+}
+
 /** What a machine is made of. Sizes in bytes. */
 export interface MachineConfig {
   /** Path. */
@@ -43,6 +55,7 @@ export interface MachineConfig {
   readonly noReboot: boolean;
   /** What follows when the guest uses memory that is not plugged, and protected. */
   readonly onViolation: ViolationAction;
+  readonly pauseClock: PauseClock;
 }
 
 /** More than anybody has tried is refused: the MADT's local APICs and our tests end there. */
