@@ -10,16 +10,16 @@ interface Entrance {
 }
 
 async function openMonitor(where: string): Promise<Entrance> {
-  const [{ parseMonitorTarget }, { UnixListener }, { Monitor }] = await Promise.all([
+  const [{ parseMonitorTarget }, { openListener }, { Monitor }] = await Promise.all([
     import('../terminal/target.ts'),
-    import('../terminal/unix-listener.ts'),
+    import('../terminal/open-listener.ts'),
     import('../monitor/monitor.ts'),
   ]);
   const target = parseMonitorTarget(where);
-  if (target.kind !== 'unix') {
-    throw new ConfigError('BAD_OPTION', `--monitor=${where}: a program can only give unix:PATH`);
+  if (target.kind === 'stdio' || target.kind === 'none') {
+    throw new ConfigError('BAD_OPTION', `--monitor=${where}: a program can only give a socket`);
   }
-  const listener = await UnixListener.open(target.path, '--monitor');
+  const { listener } = await openListener(target, '--monitor');
   let close = (): Promise<void> => {
     listener.close();
     return Promise.resolve();

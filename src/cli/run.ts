@@ -17,7 +17,8 @@ import {
   type MonitorTarget,
   type SerialTarget,
 } from '../terminal/target.ts';
-import { UnixListener } from '../terminal/unix-listener.ts';
+import { openListener } from '../terminal/open-listener.ts';
+import type { Listener } from '../terminal/listener.ts';
 import { vmOptions, type MachineOptions } from './machine-options.ts';
 
 /** The options of `tsvmm run` as commander gives them. */
@@ -79,15 +80,17 @@ class Cleanup {
 interface Ends {
   readonly stdio: Stdio | undefined;
   readonly serial: SerialBackend | undefined;
-  readonly monitorSocket: UnixListener | undefined;
+  readonly monitorSocket: Listener | undefined;
+}
+
+async function openMonitorSocket(target: MonitorTarget): Promise<Listener | undefined> {
+  if (target.kind === 'stdio' || target.kind === 'none') return undefined;
+  return (await openListener(target, '--monitor')).listener;
 }
 
 /** Opens serial port and monitor before the machine: what is taken or missing is told first. */
 async function openEnds(targets: Targets, cleanup: Cleanup, onQuit: () => void): Promise<Ends> {
-  const monitorSocket =
-    targets.monitor.kind === 'unix'
-      ? await UnixListener.open(targets.monitor.path, '--monitor')
-      : undefined;
+  const monitorSocket = await openMonitorSocket(targets.monitor);
   if (monitorSocket !== undefined) cleanup.add(() => monitorSocket.close());
   let stdio: Stdio | undefined;
   if (targets.serial.kind === 'stdio' || targets.monitor.kind === 'stdio') {

@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CLIENT_LIMIT } from '../terminal/listener.ts';
 import { temporaryFolder } from '../terminal/testing/temporary-folder.ts';
 import { UnixListener } from '../terminal/unix-listener.ts';
 import { Monitor } from './monitor.ts';
@@ -206,9 +207,11 @@ describe('a client that misbehaves', () => {
   });
 
   it('cannot crowd out the machine: the clients are counted', async () => {
-    for (let i = 0; i < 32; i++) await Client.greeted();
+    for (let i = 0; i < CLIENT_LIMIT; i++) await Client.greeted();
     const last = new Client();
-    expect(await last.untilEnd()).toBe('Error: 32 clients are connected to this monitor already\n');
+    expect(await last.untilEnd()).toBe(
+      `Error: ${CLIENT_LIMIT} clients are connected to this monitor already\n`,
+    );
     clients[0]!.socket.destroy();
     for (;;) {
       const again = new Client();

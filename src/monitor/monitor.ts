@@ -1,14 +1,11 @@
 import type { Socket } from 'node:net';
 import type { MachineControl } from '../machine/control.ts';
 import type { Endpoint } from '../terminal/endpoint.ts';
+import { CLIENT_LIMIT, type Listener } from '../terminal/listener.ts';
 import { socketEndpoint } from '../terminal/socket-endpoint.ts';
-import type { UnixListener } from '../terminal/unix-listener.ts';
 import type { CommandTable } from './command-table.ts';
 import type { Session } from './session.ts';
 import type { TerminalClientOptions } from './terminal-client.ts';
-
-/** Clients of a socket at the same time. */
-const CLIENT_LIMIT = 32;
 
 /**
  * The human monitor of one machine, for any number of clients. Each has its own history, and its
@@ -18,7 +15,7 @@ const CLIENT_LIMIT = 32;
 export class Monitor {
   readonly #control: MachineControl;
   #commands: CommandTable | undefined;
-  readonly #listeners: UnixListener[] = [];
+  readonly #listeners: Listener[] = [];
   readonly #endpoints = new Set<Endpoint>();
   readonly #closers: (() => void)[] = [];
 
@@ -27,7 +24,7 @@ export class Monitor {
   }
 
   /** Serves the clients of a socket, which is closed with the monitor. */
-  serveSocket(listener: UnixListener): void {
+  serveSocket(listener: Listener): void {
     this.#listeners.push(listener);
     listener.onConnection((socket) => void this.#accept(socket));
   }

@@ -1,6 +1,6 @@
 import type { MachineControl } from '../machine/control.ts';
 import type { MachineEvents } from '../machine/events.ts';
-import { openListener, type OpenEnd } from './open.ts';
+import { openListener, type OpenEnd } from '../terminal/open-listener.ts';
 import { QmpServer } from './server.ts';
 import { parseEventInterval, parseQmpTarget } from './target.ts';
 
@@ -25,7 +25,7 @@ export class QmpEnds {
     const targets = wheres.map(parseQmpTarget);
     const ends = new QmpEnds(parseEventInterval(interval));
     try {
-      for (const target of targets) ends.#ends.push(await openListener(target));
+      for (const target of targets) ends.#ends.push(await openListener(target, '--qmp'));
     } catch (error) {
       await ends.close();
       throw error;

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { setLogLevel } from '../log.ts';
+import { CLIENT_LIMIT } from '../terminal/listener.ts';
 import { TestClient, useQmpRig, type Message } from './testing/rig.ts';
 
 setLogLevel('silent');
@@ -187,9 +188,11 @@ describe('a client', () => {
 
   it('beyond the limit is told so', async () => {
     const clients: TestClient[] = [];
-    for (let at = 0; at < 32; at++) clients.push(await rig().connect());
+    for (let at = 0; at < CLIENT_LIMIT; at++) clients.push(await rig().connect());
     const extra = new TestClient(rig().path);
-    expect(await extra.rest()).toEqual([error('32 clients are connected to this machine already')]);
+    expect(await extra.rest()).toEqual([
+      error(`${CLIENT_LIMIT} clients are connected to this machine already`),
+    ]);
     clients[0]?.socket.destroy();
     await once(clients[0]?.socket ?? extra.socket, 'close');
     await expect

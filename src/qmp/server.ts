@@ -3,21 +3,12 @@ import type { MachineControl } from '../machine/control.ts';
 import type { MachineEvents } from '../machine/events.ts';
 import type { Endpoint } from '../terminal/endpoint.ts';
 import { socketEndpoint } from '../terminal/socket-endpoint.ts';
+import { CLIENT_LIMIT, type Listener } from '../terminal/listener.ts';
 import { QmpClient } from './client.ts';
 import { EventSource, type TimedEvent } from './event-source.ts';
 import type { QmpContext } from './handlers/handler.ts';
 import { humanMonitor } from './human-monitor.ts';
 import { message, QmpSession } from './session.ts';
-
-/** Clients at the same time, over all sockets. */
-const CLIENT_LIMIT = 32;
-
-/** A socket that clients come to. */
-export interface Listener {
-  /** Hands every client to `serve`: paused, half-open, to be closed by it. */
-  onConnection(serve: (socket: Socket) => void): void;
-  close(): void;
-}
 
 export interface QmpServerOptions {
   readonly control: MachineControl;

@@ -41,7 +41,7 @@ describe('parseMonitorTarget', () => {
 
   it('refuses a file, which cannot be talked to', () => {
     expect(() => parseMonitorTarget('file:x')).toThrow(
-      '--monitor file:x: must be stdio, none or unix:PATH',
+      '--monitor file:x: must be stdio, none, unix:PATH, tcp:ADDR:PORT or tcp:PORT',
     );
   });
 });

@@ -13,7 +13,22 @@ export type Target =
 export type SerialTarget =
   | Exclude<Target, { kind: 'unix' }>
   | { readonly kind: 'unix'; readonly path: string; readonly whenFull: WhenFull };
-export type MonitorTarget = Exclude<Target, { kind: 'file' }>;
+
+/** Where clients of a machine come in. */
+export type SocketTarget = { readonly kind: 'unix'; readonly path: string } | TcpTarget;
+
+/** A port, of this host alone unless an address is given. */
+export interface TcpTarget {
+  readonly kind: 'tcp';
+  readonly host: string;
+  readonly port: number;
+}
+
+export type MonitorTarget = SocketTarget | { readonly kind: 'none' } | { readonly kind: 'stdio' };
+
+const LOOPBACK = '127.0.0.1';
+/** `PORT`, `ADDR:PORT`, `[IPv6]:PORT`. */
+const TCP_PLACE = /^(?:(?:\[([0-9a-fA-F:.]+)\]|([\w.-]*)):)?(\d{1,5})$/;
 
 function parsePath(text: string, option: string, kind: string): string {
   const path = text.slice(kind.length + 1);
@@ -21,15 +36,37 @@ function parsePath(text: string, option: string, kind: string): string {
     throw new ConfigError('BAD_TARGET', `${option} ${text}: the path is missing`);
   }
   if (path.includes('\0')) {
-    throw new ConfigError('BAD_TARGET', `${option} ${kind}: the path contains a NUL`);
+    const shown = text.replaceAll('\0', '\\0');
+    throw new ConfigError('BAD_TARGET', `${option} ${shown}: the path contains a NUL`);
   }
   return path;
 }
 
-function parseCommon(text: string, option: string): MonitorTarget | undefined {
-  if (text === 'none' || text === 'stdio') return { kind: text };
+/**
+ * Parses the value of an option that names a socket: `unix:PATH`, `tcp:ADDR:PORT`, or `tcp:PORT` on the
+ * loopback interface. Port 0 is any free one.
+ *
+ * @param option  as `--qmp`, for messages
+ * @param others  what else it may be, likewise: `stdio, `
+ * @throws ConfigError naming the value
+ */
+export function parseSocketTarget(text: string, option: string, others = ''): SocketTarget {
   if (text.startsWith('unix:')) return { kind: 'unix', path: parsePath(text, option, 'unix') };
-  return undefined;
+  const refuse = (why: string): never => {
+    throw new ConfigError('BAD_TARGET', `${option} ${text.replaceAll('\0', '\\0')}: ${why}`);
+  };
+  const [kind, place = ''] = splitOnce(text, ':');
+  const found = kind === 'tcp' ? TCP_PLACE.exec(place) : null;
+  if (found === null) return refuse(`must be ${others}unix:PATH, tcp:ADDR:PORT or tcp:PORT`);
+  const [, ipv6, name = '', digits] = found;
+  const port = Number(digits);
+  if (port > 65_535) return refuse('a port is at most 65535');
+  return { kind: 'tcp', host: ipv6 ?? (name === '' ? LOOPBACK : name), port };
+}
+
+function splitOnce(text: string, separator: string): readonly [string, string?] {
+  const at = text.indexOf(separator);
+  return at === -1 ? [text] : [text.slice(0, at), text.slice(at + 1)];
 }
 
 /** A key behind a path; a path may have commas, too. */
@@ -72,12 +109,11 @@ export function parseSerialTarget(text: string): SerialTarget {
 }
 
 /**
- * Parses the value of `--monitor`: `stdio`, `none` or `unix:PATH`.
+ * Parses the value of `--monitor`: `stdio`, `none`, or a socket as `parseSocketTarget` has it.
  *
  * @throws ConfigError naming the value
  */
 export function parseMonitorTarget(text: string): MonitorTarget {
-  const target = parseCommon(text, '--monitor');
-  if (target !== undefined) return target;
-  throw new ConfigError('BAD_TARGET', `--monitor ${text}: must be stdio, none or unix:PATH`);
+  if (text === 'none' || text === 'stdio') return { kind: text };
+  return parseSocketTarget(text, '--monitor', 'stdio, none, ');
 }

@@ -2,11 +2,10 @@ import { lstatSync, unlinkSync, type Stats } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { ConfigError, errorCode, HostError, messageOf } from '../errors.ts';
 import { log } from '../log.ts';
+import { BACKLOG, type Listener } from './listener.ts';
 
 /** Bytes of a socket's path that fit beside its NUL: sun_path of unix(7) has 108. */
 export const SOCKET_PATH_LIMIT = 107;
-/** Clients that may wait before somebody serves them, and at any time in the kernel's queue. */
-const BACKLOG = 16;
 
 function statOf(path: string): Stats | undefined {
   try {
@@ -75,7 +74,7 @@ async function bind(server: Server, path: string): Promise<void> {
  * A unix socket that accepts clients. Its file belongs to the user alone (0600) and is gone after
  * `close()` or the end of the process.
  */
-export class UnixListener {
+export class UnixListener implements Listener {
   readonly path: string;
   readonly #server: Server;
   readonly #file: Stats | undefined;

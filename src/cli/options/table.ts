@@ -71,7 +71,7 @@ export const RUN_OPTIONS: readonly RunOption[] = [
     name: 'monitor',
     argument: '<where>',
     scalar: 'where',
-    help: 'monitor: stdio, none or unix:PATH (default: shares the terminal, if there is one)',
+    help: 'monitor: stdio, none, unix:PATH or tcp:ADDR:PORT (default: shares the terminal, if there is one)',
   },
   {
     name: 'qmp',

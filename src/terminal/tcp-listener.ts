@@ -1,11 +1,10 @@
 import { createServer, isIP, type AddressInfo, type Server, type Socket } from 'node:net';
 import { ConfigError, messageOf } from '../errors.ts';
 import { log } from '../log.ts';
-import type { Listener } from './server.ts';
+import { BACKLOG, type Listener } from './listener.ts';
+import type { TcpTarget } from './target.ts';
 
-const logger = log('qmp');
-/** Clients that may wait before somebody serves them, and at any time in the kernel's queue. */
-const BACKLOG = 16;
+const logger = log('socket');
 
 /** Whether only processes of this host can connect to an address. */
 function isLoopback(address: string): boolean {
@@ -32,10 +31,11 @@ export class TcpListener implements Listener {
   /**
    * Listens at once; clients that come before `onConnection` wait.
    *
-   * @param port 0 for any free one
+   * @param target port 0 for any free one
+   * @param option what it was given for, for messages and the log
    * @throws ConfigError when the address or port cannot be had
    */
-  static async open(host: string, port: number): Promise<TcpListener> {
+  static async open({ host, port }: TcpTarget, option: string): Promise<TcpListener> {
     // Half-open: a client that has sent all its commands still gets its answers.
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
     try {
@@ -47,15 +47,15 @@ export class TcpListener implements Listener {
         });
       });
     } catch (error) {
-      throw new ConfigError('TCP_PORT', `--qmp tcp:${host}:${port}: ${messageOf(error)}`, {
+      throw new ConfigError('TCP_PORT', `${option} tcp:${host}:${port}: ${messageOf(error)}`, {
         cause: error,
       });
     }
     const bound = server.address();
     if (bound === null || typeof bound === 'string') throw new Error('a TCP server has no port');
     const listener = new TcpListener(server, bound);
-    const where = { address: listener.address, port: listener.port };
-    if (isLoopback(where.address)) logger.info(where, 'QMP clients may connect');
+    const where = { option, address: listener.address, port: listener.port };
+    if (isLoopback(where.address)) logger.info(where, 'clients may connect');
     else logger.warn(where, 'whoever reaches this address controls the machine, unasked');
     return listener;
   }

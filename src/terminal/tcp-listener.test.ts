@@ -7,7 +7,7 @@ import { TcpListener } from './tcp-listener.ts';
 setLogLevel('silent');
 
 async function open(port = 0): Promise<TcpListener> {
-  const listener = await TcpListener.open('127.0.0.1', port);
+  const listener = await TcpListener.open({ kind: 'tcp', host: '127.0.0.1', port }, '--qmp');
   onTestFinished(() => listener.close());
   return listener;
 }
