@@ -12,55 +12,81 @@ export interface NoteRange {
 }
 
 const NOTE_HEADER_SIZE = 12;
-/** `Xen` and its zero, little-endian. */
-const XEN_NAME = 0x006e_6558;
-const XEN_NAME_SIZE = 4;
+const XEN_ELFNOTE_GUEST_OS = 6;
 const XEN_ELFNOTE_PHYS32_ENTRY = 18;
 /** Far more than notes take. */
 const NOTES_LIMIT = MIB;
 
-function readEntry(file: BootFile, notes: DataView, at: number, size: number): number {
-  if (size === 4) return notes.getUint32(at, true);
-  if (size === 8) return readU64(notes, at);
-  throw file.refuse(`its PVH note has ${size} bytes, not 4 or 8`);
+interface Note {
+  readonly name: string;
+  readonly type: number;
+  readonly content: DataView;
 }
 
-function findInRange(file: BootFile, range: NoteRange): number | undefined {
+/** What the notes of an ELF file say of it. */
+export interface KernelNotes {
+  /** gpa of the 32-bit entry point; undefined when it is no PVH kernel. */
+  readonly pvhEntry: number | undefined;
+  /** Whether it is a Linux kernel, as far as one can tell. */
+  readonly isLinux: boolean;
+}
+
+function readEntry(file: BootFile, { content }: Note): number {
+  if (content.byteLength === 4) return content.getUint32(0, true);
+  if (content.byteLength === 8) return readU64(content, 0);
+  throw file.refuse(`its PVH note has ${content.byteLength} bytes, not 4 or 8`);
+}
+
+/** Bytes up to the first zero, as text. */
+function textOf(bytes: DataView): string {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+  return text.split('\0', 1)[0] ?? '';
+}
+
+function* notesIn(file: BootFile, range: NoteRange): Generator<Note> {
   if (range.filesz > NOTES_LIMIT) {
     const limit = formatSize(NOTES_LIMIT);
     throw file.refuse(`notes of ${formatSize(range.filesz)}; at most ${limit} are read`);
   }
   const notes = file.bytes(range.offset, range.filesz, 'its notes');
+  const slice = (at: number, size: number): DataView =>
+    new DataView(notes.buffer, notes.byteOffset + at, size);
   const alignment = range.align === 8 ? 8 : 4;
   for (let at = 0; at + NOTE_HEADER_SIZE <= notes.byteLength; ) {
     const nameSize = notes.getUint32(at, true);
     const contentSize = notes.getUint32(at + 4, true);
-    const type = notes.getUint32(at + 8, true);
     const name = at + NOTE_HEADER_SIZE;
     const content = alignUp(name + nameSize, alignment);
     if (content + contentSize > notes.byteLength) {
       throw file.refuse(`the note at byte ${range.offset + at} reaches past the end of the notes`);
     }
-    const isXen = nameSize === XEN_NAME_SIZE && notes.getUint32(name, true) === XEN_NAME;
-    if (isXen && type === XEN_ELFNOTE_PHYS32_ENTRY) {
-      return readEntry(file, notes, content, contentSize);
-    }
+    yield {
+      name: textOf(slice(name, nameSize)),
+      type: notes.getUint32(at + 8, true),
+      content: slice(content, contentSize),
+    };
     at = alignUp(content + contentSize, alignment);
   }
-  return undefined;
 }
 
 /**
- * Looks for the note that makes an ELF file a PVH kernel.
+ * Reads the notes that say what kernel an ELF file is. Linux names itself in notes of its own, and in
+ * Xen's where it was built for that.
  *
- * @returns gpa of the 32-bit entry point; undefined when there is no such note
  * @throws ConfigError when the notes are truncated or malformed
  * @see Xen, x86/HVM direct boot ABI
  */
-export function findPvhEntry(file: BootFile, ranges: readonly NoteRange[]): number | undefined {
+export function readKernelNotes(file: BootFile, ranges: readonly NoteRange[]): KernelNotes {
+  let pvhEntry: number | undefined;
+  let isLinux = false;
   for (const range of ranges) {
-    const entry = findInRange(file, range);
-    if (entry !== undefined) return entry;
+    for (const note of notesIn(file, range)) {
+      const { name, type, content } = note;
+      const isXen = name === 'Xen';
+      if (isXen && type === XEN_ELFNOTE_PHYS32_ENTRY) pvhEntry ??= readEntry(file, note);
+      isLinux ||= name === 'Linux';
+      isLinux ||= isXen && type === XEN_ELFNOTE_GUEST_OS && textOf(content) === 'linux';
+    }
   }
-  return undefined;
+  return { pvhEntry, isLinux };
 }

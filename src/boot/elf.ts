@@ -1,7 +1,8 @@
 import { readU64 } from '../bytes.ts';
 import { hex } from '../units.ts';
 import type { BootFile } from './boot-file.ts';
-import { findPvhEntry } from './elf-notes.ts';
+import { readKernelNotes } from './elf-notes.ts';
+import { COMMAND_LINE_AREA } from './low-memory.ts';
 
 /** A `PT_LOAD` segment that takes memory. */
 export interface LoadSegment {
@@ -22,6 +23,8 @@ export interface PvhImage {
   readonly entry: number;
   /** By address; none overlaps another. */
   readonly segments: readonly LoadSegment[];
+  /** Bytes, the terminating zero not counted. */
+  readonly commandLineLimit: number;
 }
 
 const ELF_MAGIC = 0x7f45_4c46;
@@ -37,6 +40,11 @@ const PROGRAM_HEADER_SIZE = 56;
 /** More than any kernel has. */
 const PROGRAM_HEADER_LIMIT = 1024;
 const ENTRY_LIMIT = 2 ** 32;
+/**
+ * What Linux takes, the terminating zero not counted (COMMAND_LINE_SIZE of x86). Unlike a bzImage a
+ * vmlinux does not say it, and one that is given more ends before it has a console.
+ */
+const LINUX_COMMAND_LINE = 2047;
 
 interface ProgramHeader {
   readonly index: number;
@@ -118,10 +126,8 @@ export function inspectElf(file: BootFile): PvhImage {
     .sort((a, b) => a.gpa - b.gpa);
   if (segments.length === 0) throw file.refuse('an ELF file with nothing to load');
   refuseOverlaps(file, segments);
-  const entry = findPvhEntry(
-    file,
-    headers.filter(({ type }) => type === PT_NOTE),
-  );
+  const notes = headers.filter(({ type }) => type === PT_NOTE);
+  const { pvhEntry: entry, isLinux } = readKernelNotes(file, notes);
   if (entry === undefined) {
     throw file.refuse(
       'an ELF file without a PVH entry point (note "Xen", type 18): ' +
@@ -132,5 +138,6 @@ export function inspectElf(file: BootFile): PvhImage {
   if (entry >= ENTRY_LIMIT || holder === undefined) {
     throw file.refuse(`its PVH entry point ${hex(entry)} is in no segment below 4 GiB`);
   }
-  return { format: 'pvh', file, entry, segments };
+  const commandLineLimit = isLinux ? LINUX_COMMAND_LINE : COMMAND_LINE_AREA - 1;
+  return { format: 'pvh', file, entry, segments, commandLineLimit };
 }

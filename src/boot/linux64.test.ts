@@ -227,6 +227,14 @@ describe.skipIf(!existsSync(join(assets, 'vmlinuz')))('with the stock kernel pre
 });
 
 describe.skipIf(!existsSync(join(assets, 'vmlinux')))('with the unpacked kernel present', () => {
+  it('is refused a command line of 2,048 bytes, before it would end without a word', () => {
+    const kernelPath = join(assets, 'vmlinux');
+    rig.boot(256 * MIB, { kernelPath, commandLine: 'x'.repeat(2047) });
+    expect(() => rig.boot(256 * MIB, { kernelPath, commandLine: 'x'.repeat(2048) })).toThrow(
+      'the kernel command line has 2048 bytes, the kernel takes 2047',
+    );
+  });
+
   it('its ELF file is loaded by its PVH entry', () => {
     const { format, mode, kernel } = rig.boot(256 * MIB, { kernelPath: join(assets, 'vmlinux') });
     expect([format, mode, kernel.gpa]).toEqual(['pvh', 'protected32', 0x100_0000]);

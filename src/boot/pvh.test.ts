@@ -297,6 +297,19 @@ describe('a boot is refused', () => {
     rig.boot(32 * MIB, { kernelPath: small(), commandLine: commandLine.slice(1) });
   });
 
+  it.each([
+    ['its own', elfNote('Linux', 0x100, Buffer.from('6.1.0\0'))],
+    ["Xen's", elfNote('Xen', 6, Buffer.from('linux\0'))],
+  ])('when the command line is too long for Linux, by a note of %s', (_whose, note) => {
+    const notes = Buffer.concat([pvhNote(ENTRY), note]);
+    const kernelPath = kernelOf({ notes });
+    rig.boot(32 * MIB, { kernelPath, commandLine: 'x'.repeat(2047) });
+    expect(() => rig.boot(32 * MIB, { kernelPath, commandLine: 'x'.repeat(2048) })).toThrow(
+      'the kernel command line has 2048 bytes, the kernel takes 2047',
+    );
+    expect(rig.memory.written).toBe(0);
+  });
+
   it('when the command line has a zero in it', () => {
     expect(() => rig.boot(32 * MIB, { kernelPath: small(), commandLine: 'a\0b' })).toThrow(
       'the kernel command line has a zero byte in it',

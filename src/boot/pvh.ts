@@ -8,7 +8,7 @@ import {
   writeCommandLine,
   writeInitrd,
 } from './load-request.ts';
-import { COMMAND_LINE_AREA, START_INFO_AREA, START_INFO_BASE } from './low-memory.ts';
+import { START_INFO_AREA, START_INFO_BASE } from './low-memory.ts';
 import { memoryMap, type MemoryMapEntry } from './memory-map.ts';
 import { checkPlacement, type LoadedRange, lowRam, placeInitrd } from './placement.ts';
 
@@ -81,7 +81,7 @@ export function loadPvh(image: PvhImage, request: LoadRequest): LoadedKernel {
     end: gpa + memorySize,
   }));
   checkPlacement(image.file, ram, extents);
-  const encoded = encodeCommandLine(request.commandLine, COMMAND_LINE_AREA - 1);
+  const encoded = encodeCommandLine(request.commandLine, image.commandLineLimit);
   const place = placeInitrd(request.initrd, low.size, extents);
 
   copySegments(image, request);
