@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { messageOf } from '../errors.ts';
-import { formatSize, GIB, KIB, TIB } from '../units.ts';
+import { formatSize, GIB, KIB, MIB, TIB } from '../units.ts';
 import { CAPABILITY } from '../kvm/capabilities.ts';
 import { KvmSystem } from '../kvm/system.ts';
 import { physicalAddressBits } from '../machine/cpuid.ts';
 import { describeModel, inspectHostKvm, metadataModel } from '../machine/host-kvm.ts';
-import { memslotMetadataBytes } from '../memory/memslot-cost.ts';
+import { memslotMetadataBytes, whenNesting, type MetadataModel } from '../memory/memslot-cost.ts';
 
 /** One line of the report: `ok`, `note` for what limits, `bad` for what will not work. */
 interface Finding {
@@ -75,19 +75,26 @@ function kvmFindings(kvm: KvmSystem): Finding[] {
       ? ok(`${slots} memslots`)
       : note(`${slots} memslots: large devices get large memslots`),
   );
-  const model = metadataModel(host);
-  const perTib = formatCost(memslotMetadataBytes(TIB, model));
-  const perGib = formatCost(memslotMetadataBytes(GIB, model));
-  findings.push(
-    ok(
-      `memslot metadata (${describeModel(model)}): ${perTib} for a static 1T device, ${perGib} per plugged GiB with dynamic-memslots=on`,
-    ),
-  );
+  findings.push(memslotMetadata(metadataModel(host)));
   return findings;
 }
 
+/** What KVM takes for memory devices, now and once a guest runs guests of its own. */
+function memslotMetadata(model: MetadataModel): Finding {
+  const costs = (of: MetadataModel): readonly [string, string] => [
+    formatCost(memslotMetadataBytes(TIB, of)),
+    formatCost(memslotMetadataBytes(GIB, of)),
+  ];
+  const [perTib, perGib] = costs(model);
+  const [nestedPerTib, nestedPerGib] = costs(whenNesting(model));
+  const text = `memslot metadata (${describeModel(model)}): ${perTib} for a static 1T device, ${perGib} per plugged GiB with dynamic-memslots=on`;
+  const later = `; once the guest runs guests of its own ${nestedPerTib} and ${nestedPerGib}`;
+  return ok(nestedPerTib === perTib ? text : text + later);
+}
+
 function formatCost(bytes: number): string {
-  return bytes >= GIB ? `${(bytes / GIB).toFixed(2)} GiB` : `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+  if (bytes >= GIB) return `${(bytes / GIB).toFixed(2)} GiB`;
+  return bytes >= MIB ? `${(bytes / MIB).toFixed(1)} MiB` : `${Math.ceil(bytes / KIB)} KiB`;
 }
 
 function hugePages(): Finding[] {

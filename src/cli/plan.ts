@@ -1,7 +1,12 @@
 import { machineConfig } from '../api/parse-options.ts';
-import { planMachine, type Plan, type PlannedDevice } from '../machine/plan.ts';
+import {
+  planMachine,
+  type DeviceMetadata,
+  type Plan,
+  type PlannedDevice,
+} from '../machine/plan.ts';
 import { roughSize } from '../monitor/text.ts';
-import { formatSize, GIB, hex, MIB } from '../units.ts';
+import { formatSize, GIB, hex, KIB, MIB } from '../units.ts';
 import { vmOptions, type MachineOptions } from './machine-options.ts';
 
 export interface PlanOptions extends MachineOptions {
@@ -11,7 +16,36 @@ export interface PlanOptions extends MachineOptions {
 /** Rounded: nobody needs a cost to the byte. */
 function cost(bytes: number): string {
   if (bytes >= GIB) return `${(bytes / GIB).toFixed(2)} GiB`;
-  return `${(bytes / MIB).toFixed(2)} MiB`;
+  return bytes >= MIB ? `${(bytes / MIB).toFixed(2)} MiB` : `${Math.ceil(bytes / KIB)} KiB`;
+}
+
+/** What KVM takes, and saves. */
+function metadataLines(plan: Plan): readonly string[] {
+  const { metadata, devices } = plan;
+  const nesting = metadata.whenNesting;
+  const grows = nesting.allPlugged > metadata.allPlugged;
+  const lines = [
+    "KVM's metadata, of host memory:",
+    `  at the start: ${cost(metadata.atStart)}`,
+    `  with everything plugged: ${cost(metadata.allPlugged)}`,
+  ];
+  if (grows) {
+    lines.push(
+      `  once the guest runs guests of its own: ${cost(nesting.atStart)} and ${cost(nesting.allPlugged)}`,
+    );
+  }
+  return [...lines, ...devices.map((device) => deviceMetadataLine(device, grows))];
+}
+
+function deviceMetadataLine(device: PlannedDevice, grows: boolean): string {
+  const { id, dynamicMemslots, whenNesting } = device;
+  const costs = ({ staticMetadata, metadataPerGib }: DeviceMetadata): string =>
+    `${cost(staticMetadata)} in all, ${cost(metadataPerGib)} for each GiB`;
+  const when = dynamicMemslots
+    ? 'as memory is plugged'
+    : 'all at the start; with dynamic-memslots=on as memory is plugged';
+  const later = grows ? ` (once the guest runs guests: ${costs(whenNesting)})` : '';
+  return `  ${id}: ${costs(device)}${later}, ${when}`;
 }
 
 function slots({ id, dynamicMemslots, memslots, memslotSize }: PlannedDevice): string {
@@ -21,7 +55,7 @@ function slots({ id, dynamicMemslots, memslots, memslotSize }: PlannedDevice): s
 
 /** A plan for people, line by line. */
 export function renderPlan(plan: Plan): readonly string[] {
-  const { host, regions, end, ramMemslots, devices, metadata, warnings, guestOptions } = plan;
+  const { host, regions, end, ramMemslots, devices, warnings, guestOptions } = plan;
   const limit = 2 ** host.addressBits;
   const width = hex(limit).length;
   const lines = [
@@ -35,15 +69,8 @@ export function renderPlan(plan: Plan): readonly string[] {
     'Memslots:',
     `  RAM: ${ramMemslots}, always there`,
     ...devices.map(slots),
-    "KVM's metadata, of host memory:",
-    `  at the start: ${cost(metadata.atStart)}`,
-    `  with everything plugged: ${cost(metadata.allPlugged)}`,
+    ...metadataLines(plan),
   ];
-  for (const { id, dynamicMemslots, staticMetadata, metadataPerGib } of devices) {
-    const choice = dynamicMemslots ? 'saved at the start' : 'dynamic-memslots=on would save it';
-    const per = cost(metadataPerGib);
-    lines.push(`  ${id}: ${cost(staticMetadata)} in all (${choice}), ${per} for each GiB`);
-  }
   if (devices.length > 0) lines.push('Memory that a Linux guest needs to add all of a device:');
   for (const { id, guestMemmap } of devices) {
     lines.push(`  ${id}: ${cost(guestMemmap)} (64 B for each page of 4 KiB)`);

@@ -1,5 +1,5 @@
 import { HostError } from '../errors.ts';
-import { memslotMetadataBytes } from '../memory/memslot-cost.ts';
+import { memslotMetadataBytes, whenNesting, type MetadataModel } from '../memory/memslot-cost.ts';
 import { pciInfo } from '../pci/info.ts';
 import { version } from '../version.ts';
 import type {
@@ -12,6 +12,7 @@ import type {
   MemoryDeviceInfo,
   MemslotInfo,
   MemslotReport,
+  MetadataCosts,
   NumaNodeInfo,
   ObjectInfo,
   PciFunctionInfo,
@@ -19,7 +20,7 @@ import type {
 } from './control.ts';
 import { NO_IDENTITY, type MachineIdentity } from './config/identity-option.ts';
 import type { MachineInspection } from './inspect/inspection.ts';
-import { describeModel } from './host-kvm.ts';
+import { describeModel, metadataModel } from './host-kvm.ts';
 import type { Machine } from './machine.ts';
 import { cpuObject } from './cpu-objects.ts';
 import { backendInfo, backendObject } from './backend-objects.ts';
@@ -95,23 +96,30 @@ export class ControlView implements MachineControl {
   }
 
   memslots(): MemslotReport {
-    const { table, metadata } = this.#machine.shell;
+    const { table, host } = this.#machine.shell;
     const active = table.list();
     const slots: MemslotInfo[] = active.map(({ id, gpa, size, owner }) => {
       return { id, gpa, size, device: owner };
     });
-    const cost = (size: number): number => memslotMetadataBytes(size, metadata);
-    const sum = (sizes: readonly number[]): number => sizes.reduce((all, it) => all + cost(it), 0);
+    const model = metadataModel(host);
     const ram = active.filter(({ owner }) => owner === 'ram').map(({ size }) => size);
     const regions = this.#machine.memoryDevices.map(({ backing }) => backing.size);
+    const costs = (of: MetadataModel): MetadataCosts => {
+      const sum = (sizes: readonly number[]): number =>
+        sizes.reduce((all, size) => all + memslotMetadataBytes(size, of), 0);
+      return {
+        nowBytes: sum(active.map(({ size }) => size)),
+        staticBytes: sum([...ram, ...regions]),
+      };
+    };
     return {
       slots,
       idle: () => this.#machine.memoryDevices.flatMap(idleWindows),
       limit: table.capacity,
       metadata: {
-        nowBytes: sum(active.map(({ size }) => size)),
-        staticBytes: sum([...ram, ...regions]),
-        basis: describeModel(metadata),
+        ...costs(model),
+        whenNesting: costs(whenNesting(model)),
+        basis: describeModel(model),
       },
     };
   }

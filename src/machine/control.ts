@@ -140,6 +140,14 @@ export interface MemslotInfo {
 /** A part of a device's region with nothing plugged: KVM has no memslot for it. */
 export type IdleWindow = Omit<MemslotInfo, 'id'>;
 
+/** Host memory that KVM takes for memslots, in bytes. */
+export interface MetadataCosts {
+  /** For those that are active. */
+  readonly nowBytes: number;
+  /** The same if every device region were one slot, always present. */
+  readonly staticBytes: number;
+}
+
 export interface MemslotReport {
   /** Those that KVM has now, by address. */
   readonly slots: readonly MemslotInfo[];
@@ -147,12 +155,10 @@ export interface MemslotReport {
   idle(): readonly IdleWindow[];
   /** Slots that this KVM offers (KVM_CAP_NR_MEMSLOTS). */
   readonly limit: number;
-  readonly metadata: {
-    /** Host memory that KVM takes for the active slots, by its page-tracking structures. */
-    readonly nowBytes: number;
-    /** The same if every device region were one slot, always present. */
-    readonly staticBytes: number;
-    /** What the figures assume of this KVM, as `shadow paging, one address space`. */
+  readonly metadata: MetadataCosts & {
+    /** What it is once the guest has run a guest of its own; the same where it cannot. */
+    readonly whenNesting: MetadataCosts;
+    /** What the figures assume of this KVM, as `TDP MMU, write tracking`. */
     readonly basis: string;
   };
 }

@@ -6,11 +6,16 @@ import { parseNumaOptions } from './config/numa-option.ts';
 import { parseVirtioMemOptions } from './config/virtio-mem-option.ts';
 import { planMachine, type Plan, type PlanHost } from './plan.ts';
 
-const SHADOW = { tdpMmu: false, smm: false };
+const SHADOW = { reverseMaps: true, writeTracking: true, nesting: false };
+const TDP = { reverseMaps: false, writeTracking: false, nesting: true };
 const HOST: PlanHost = { memslots: 509, addressBits: 46, model: SHADOW };
-/** Of a slot on a KVM with a shadow MMU: 10 bytes a page, and 12 for each large one. */
+const wholePages = (bytes: number): number => Math.ceil(bytes / (4 * KIB)) * 4 * KIB;
+/** Of a slot on a KVM with a shadow MMU: 10 bytes a page, and 8 and 4 for each large one. */
 const slotCost = (size: number): number =>
-  (size / (4 * KIB)) * 10 + (Math.ceil(size / (2 * MIB)) + Math.ceil(size / GIB)) * 12;
+  [2 * MIB, GIB].reduce(
+    (all, page) => all + wholePages((size / page) * 8) + wholePages((size / page) * 4),
+    wholePages((size / (4 * KIB)) * 8) + wholePages((size / (4 * KIB)) * 2),
+  );
 
 interface Shape {
   readonly memory?: number;
@@ -110,17 +115,34 @@ describe("KVM's metadata", () => {
       staticMetadata: slotCost(64 * GIB),
       metadataPerGib: slotCost(GIB),
     });
-    expect(metadata).toEqual({
+    const costs = {
       atStart: slotCost(GIB) + slotCost(8 * GIB),
       allPlugged: slotCost(GIB) + slotCost(64 * GIB) + slotCost(8 * GIB),
+    };
+    expect(metadata).toEqual({ ...costs, whenNesting: costs });
+  });
+
+  it('is next to nothing with the TDP MMU of a new kernel, until the guest runs guests', async () => {
+    const shape = { memory: 2 * GIB, devices: ['size=1T,dynamic-memslots=on'] };
+    const { host, metadata, devices } = await plan(shape, { ...HOST, model: TDP });
+    expect(host.kvm).toBe('TDP MMU');
+    expect(metadata).toEqual({
+      atStart: 8 * KIB,
+      allPlugged: 2 * MIB + 12 * KIB,
+      whenNesting: { atStart: slotCost(2 * GIB), allPlugged: slotCost(2 * GIB) + slotCost(TIB) },
+    });
+    expect(devices[0]).toMatchObject({
+      staticMetadata: 2 * MIB + 4 * KIB,
+      metadataPerGib: 8 * KIB,
+      whenNesting: { staticMetadata: slotCost(TIB), metadataPerGib: slotCost(GIB) },
     });
   });
 
-  it('is a fifth of that with the TDP MMU', async () => {
-    const model = { tdpMmu: true, smm: false };
+  it('has the counters of an older kernel', async () => {
+    const model = { ...TDP, writeTracking: true };
     const { host, metadata } = await plan({ memory: 2 * GIB }, { ...HOST, model });
-    expect(host.kvm).toBe('TDP MMU, one address space');
-    expect(metadata.atStart).toBe((2 * GIB) / 2048 + (1024 + 2) * 4);
+    expect(host.kvm).toBe('TDP MMU, write tracking');
+    expect(metadata.atStart).toBe(MIB + 8 * KIB);
   });
 });
 

@@ -1,7 +1,7 @@
 import { CAPABILITY } from '../kvm/capabilities.ts';
 import { KvmSystem } from '../kvm/system.ts';
 import { layRam } from '../memory/layout.ts';
-import { memslotMetadataBytes, type MetadataModel } from '../memory/memslot-cost.ts';
+import { memslotMetadataBytes, whenNesting, type MetadataModel } from '../memory/memslot-cost.ts';
 import { deviceSlots, extraRamSlots } from '../memory/memslot-table.ts';
 import type { VirtioMemProperties } from '../devices/virtio-mem/properties.ts';
 import type { BackingSpec } from '../memory/backing/spec.ts';
@@ -28,8 +28,22 @@ export interface PlannedRegion {
   readonly size: number;
 }
 
+/** What KVM takes for the memslots of a device, in bytes of host memory. */
+export interface DeviceMetadata {
+  /** As one slot that is always there. */
+  readonly staticMetadata: number;
+  /** For each plugged GiB. */
+  readonly metadataPerGib: number;
+}
+
+/** What KVM takes for all memslots, in bytes of host memory. */
+export interface PlannedMetadata {
+  readonly atStart: number;
+  readonly allPlugged: number;
+}
+
 /** A memory device as it would be; sizes in bytes. */
-export interface PlannedDevice {
+export interface PlannedDevice extends DeviceMetadata {
   readonly id: string;
   readonly memaddr: number;
   readonly size: number;
@@ -39,9 +53,8 @@ export interface PlannedDevice {
   readonly memslotSize: number;
   /** With everything plugged. */
   readonly memslots: number;
-  /** What KVM takes for its memslots: as one slot that is always there, and for each plugged GiB. */
-  readonly staticMetadata: number;
-  readonly metadataPerGib: number;
+  /** Once the guest has run a guest of its own; the same where it cannot. */
+  readonly whenNesting: DeviceMetadata;
   /** What a Linux guest takes from other memory to add all of it. */
   readonly guestMemmap: number;
 }
@@ -59,9 +72,9 @@ export interface Plan {
   /** Of boot memory. */
   readonly ramMemslots: number;
   readonly devices: readonly PlannedDevice[];
-  readonly metadata: {
-    readonly atStart: number;
-    readonly allPlugged: number;
+  readonly metadata: PlannedMetadata & {
+    /** Once the guest has run a guest of its own; the same where it cannot. */
+    readonly whenNesting: PlannedMetadata;
   };
   readonly warnings: readonly string[];
   /** For the command line of a Linux guest. */
@@ -138,21 +151,28 @@ export async function planMachine(config: MachineConfig, host = lookAtKvm()): Pr
     ...ramRegions(config),
     ...devices.map(({ id, memaddr, size }) => ({ name: id, gpa: memaddr, size })),
   ].sort((a, b) => a.gpa - b.gpa);
-  const ramCost = sum(ramSlots.map((size) => memslotMetadataBytes(size, model)));
-  const always = devices.filter((it) => !it.dynamicMemslots).map((it) => it.staticMetadata);
-  const allPlugged = ramCost + sum(devices.map((it) => it.staticMetadata));
+  const always = devices.filter((it) => !it.dynamicMemslots).map(({ size }) => size);
+  const metadata = (of: MetadataModel): PlannedMetadata => ({
+    atStart: cost([...ramSlots, ...always], of),
+    allPlugged: cost([...ramSlots, ...devices.map(({ size }) => size)], of),
+  });
   return {
     host: { kvm: describeModel(model), memslots, addressBits },
     regions,
     end: Math.max(...regions.map(({ gpa, size }) => gpa + size)),
     ramMemslots: ramSlots.length,
     devices,
-    metadata: { atStart: ramCost + sum(always), allPlugged },
+    metadata: { ...metadata(model), whenNesting: metadata(whenNesting(model)) },
     ...advise(config.memorySize, devices),
   };
 }
 
-const sum = (sizes: readonly number[]): number => sizes.reduce((all, it) => all + it, 0);
+const cost = (sizes: readonly number[], model: MetadataModel): number =>
+  sizes.reduce((all, size) => all + memslotMetadataBytes(size, model), 0);
+
+function deviceMetadata(size: number, model: MetadataModel): DeviceMetadata {
+  return { staticMetadata: cost([size], model), metadataPerGib: cost([GIB], model) };
+}
 
 function planDevice(
   properties: VirtioMemProperties,
@@ -165,8 +185,8 @@ function planDevice(
     dynamicMemslots,
     memslotSize,
     memslots: Math.ceil(size / memslotSize),
-    staticMetadata: memslotMetadataBytes(size, model),
-    metadataPerGib: memslotMetadataBytes(GIB, model),
+    ...deviceMetadata(size, model),
+    whenNesting: deviceMetadata(size, whenNesting(model)),
     guestMemmap: (size / PAGE_SIZE) * MEMMAP_BYTES,
   };
 }

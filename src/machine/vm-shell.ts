@@ -5,12 +5,11 @@ import { KvmSystem } from '../kvm/system.ts';
 import type { Vm } from '../kvm/vm.ts';
 import { GuestMemory } from '../memory/guest-memory.ts';
 import { KVM_IDENTITY_MAP_BASE, KVM_TSS_BASE, layRam, ramRanges } from '../memory/layout.ts';
-import type { MetadataModel } from '../memory/memslot-cost.ts';
 import { extraRamSlots, MemslotTable } from '../memory/memslot-table.ts';
 import { hex } from '../units.ts';
 import type { MachineConfig } from './config/machine-config.ts';
 import { physicalAddressBits } from './cpuid.ts';
-import { inspectHostKvm, metadataModel } from './host-kvm.ts';
+import { inspectHostKvm, type HostKvm } from './host-kvm.ts';
 import type { MemoryBackends } from './memory-backends.ts';
 import { packageSize, takeBootMemory, type BootMemory } from './numa.ts';
 import { VcpuSet } from './vcpu-set.ts';
@@ -24,8 +23,7 @@ export interface VmShell {
   readonly backends: MemoryBackends;
   /** Exclusive end of what the guest can address, in bytes. */
   readonly addressLimit: number;
-  /** What memslots cost on this host. */
-  readonly metadata: MetadataModel;
+  readonly host: HostKvm;
   /** Closes something with the shell, after the VM that may use it. */
   own(resource: { close(): void }): void;
   /** As they were at power-on. All vCPUs are parked. */
@@ -78,9 +76,9 @@ function buildShell(config: MachineConfig, parts: ShellParts): VmShell {
   const boot = takeBootMemory(config, backends);
   const vm = kvm.createVm();
   owned.push(vm);
-  const metadata = metadataModel(inspectHostKvm());
+  const host = inspectHostKvm();
   // With shadow paging KVM would look at every page of the slot, 2 to 4 ms for each GiB.
-  if (metadata.tdpMmu) vm.unmapDeletedSlotsOnly();
+  if (host.tdpMmu) vm.unmapDeletedSlotsOnly();
   vm.setTssAddr(KVM_TSS_BASE);
   vm.setIdentityMapAddr(KVM_IDENTITY_MAP_BASE);
   const table = new MemslotTable(vm, kvm.checkExtension(CAPABILITY.NR_MEMSLOTS));
@@ -97,7 +95,7 @@ function buildShell(config: MachineConfig, parts: ShellParts): VmShell {
     table,
     backends,
     addressLimit,
-    metadata,
+    host,
     own: (resource) => owned.unshift(resource),
     resetInterruptControllers: () => {
       for (const [kind, bytes] of controllers) vm.setState(kind, bytes);

@@ -187,7 +187,7 @@ describe('info', () => {
         'idle: 1 window with nothing plugged, not known to KVM',
         'KVM metadata now: 12.6 MiB (13189000 bytes)',
         'KVM metadata with one static slot per region: 50.3 MiB (52756000 bytes)',
-        'computed for: shadow paging, one address space',
+        'computed for: shadow MMU, write tracking',
         '',
       ].join('\n'),
     );

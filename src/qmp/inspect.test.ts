@@ -66,7 +66,13 @@ describe('memory', () => {
     expect(await ask('x-tsvmm-query-memslots')).toMatchObject({
       slots: [{ id: 0, gpa: 0, size: 3 * GIB, owner: 'ram' }, {}, {}],
       limit: 32764,
-      metadata: { now: 13_189_000, static: 52_756_000, basis: 'shadow paging, one address space' },
+      metadata: {
+        now: 13_189_000,
+        static: 52_756_000,
+        'nesting-now': 13_189_000,
+        'nesting-static': 52_756_000,
+        basis: 'shadow MMU, write tracking',
+      },
     });
   });
 

@@ -28,13 +28,20 @@ function cells({ gpa, size, device }: IdleWindow): readonly string[] {
 }
 
 function totals({ slots, limit, metadata }: MemslotReport, idle: number): string {
+  const { nowBytes, staticBytes, whenNesting } = metadata;
+  const bytes = (count: number): string => `${roughSize(count)} (${count} bytes)`;
   const covered = slots.reduce((sum, slot) => sum + slot.size, 0);
   return lines([
     '',
     `active: ${slots.length} of the ${limit} slots of this KVM, covering ${roughSize(covered)}`,
     `idle: ${idle} ${idle === 1 ? 'window' : 'windows'} with nothing plugged, not known to KVM`,
-    `KVM metadata now: ${roughSize(metadata.nowBytes)} (${metadata.nowBytes} bytes)`,
-    `KVM metadata with one static slot per region: ${roughSize(metadata.staticBytes)} (${metadata.staticBytes} bytes)`,
+    `KVM metadata now: ${bytes(nowBytes)}`,
+    `KVM metadata with one static slot per region: ${bytes(staticBytes)}`,
+    ...(whenNesting.staticBytes === staticBytes
+      ? []
+      : [
+          `once the guest runs guests of its own: ${bytes(whenNesting.nowBytes)}, and ${bytes(whenNesting.staticBytes)}`,
+        ]),
     `computed for: ${metadata.basis}`,
   ]);
 }

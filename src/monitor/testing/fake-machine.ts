@@ -141,7 +141,8 @@ export class FakeMachine implements MachineControl {
       metadata: {
         nowBytes: 13_189_000,
         staticBytes: 52_756_000,
-        basis: 'shadow paging, one address space',
+        whenNesting: { nowBytes: 13_189_000, staticBytes: 52_756_000 },
+        basis: 'shadow MMU, write tracking',
       },
     };
   }

@@ -106,11 +106,17 @@ export const memoryHandlers: Handlers<
 
   'x-tsvmm-query-memslots': (_args, { control }) => {
     const { slots, limit, metadata } = control.memslots();
-    const { nowBytes, staticBytes, basis } = metadata;
+    const { nowBytes, staticBytes, whenNesting, basis } = metadata;
     return {
       slots: slots.map(({ id, gpa, size, device }) => ({ id, gpa, size, owner: device })),
       limit,
-      metadata: { now: nowBytes, static: staticBytes, basis },
+      metadata: {
+        now: nowBytes,
+        static: staticBytes,
+        'nesting-now': whenNesting.nowBytes,
+        'nesting-static': whenNesting.staticBytes,
+        basis,
+      },
     };
   },
 

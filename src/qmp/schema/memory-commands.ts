@@ -66,8 +66,17 @@ const Memslots = object({
   slots: listOf(object({ id: int, gpa: int, size: int, owner: str })),
   /** How many there can be. */
   limit: int,
-  /** Host memory that KVM takes for them: now, and if every device were one slot; bytes. */
-  metadata: object({ now: int, static: int, basis: str }),
+  /**
+   * Host memory that KVM takes for them: now, and if every device were one slot; and both once the
+   * guest has run a guest of its own; bytes.
+   */
+  metadata: object({
+    now: int,
+    static: int,
+    'nesting-now': int,
+    'nesting-static': int,
+    basis: str,
+  }),
 });
 
 const MemoryMap = object({
