@@ -1,12 +1,14 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { expectZeroWhenPlugged, onBackend } from '../harness/backends.ts';
 import { GIB, MIB } from '../harness/sizes.ts';
 import { bootAgent, startVm, tempDir } from '../harness/test-vm.ts';
+import type { Vm } from '../harness/vm.ts';
 
 describe.each([
   ['ram', 'ram,size=1G'],
   ['ram, shared', 'ram,size=1G,share=on'],
-  ['ram with huge pages', 'ram,size=1G,thp=on'],
+  ['ram without huge pages', 'ram,size=1G,thp=off'],
   ['memfd', 'memfd,size=1G'],
   ['memfd, private', 'memfd,size=1G,share=off'],
   ['a file', 'file,size=1G,share=on,mem-path=FOLDER'],
@@ -50,57 +52,58 @@ describe('boot memory on a backend', () => {
     await vm.agent.ok(`fill ${4 * GIB} 1M 6`);
     await vm.agent.ok(`check ${GIB} 1M 5`);
     const monitor = await vm.monitor();
-    expect(await monitor.command('info memdev')).toBe(
-      [
-        'memory backend: big',
-        '  size:  4294967296',
-        '  merge: false',
-        '  dump: false',
-        '  prealloc: false',
-        '  share: true',
-        '  reserve: false',
-        '  policy: default',
-        '  host nodes: ',
-        '  type: memfd',
-        '  page size: 4096',
-        '  shared zeropage: false',
-        '  discard: gives memory back (punch hole)',
-        '  populate: can fail',
-        '  user: boot memory',
-        'memory backend: more',
-        '  size:  1073741824',
-        '  merge: false',
-        '  dump: true',
-        '  prealloc: false',
-        '  share: false',
-        '  reserve: false',
-        '  policy: bind',
-        '  host nodes: 0',
-        '  type: ram',
-        '  page size: 4096',
-        '  shared zeropage: true',
-        '  discard: gives memory back (MADV_DONTNEED)',
-        '  populate: can fail',
-        '  user: vm0',
-        'memory backend: mem0',
-        '  size:  1073741824',
-        '  merge: false',
-        '  dump: true',
-        '  prealloc: false',
-        '  share: false',
-        '  reserve: false',
-        '  policy: default',
-        '  host nodes: ',
-        '  type: ram',
-        '  page size: 4096',
-        '  shared zeropage: true',
-        '  discard: gives memory back (MADV_DONTNEED)',
-        '  populate: can fail',
-        '  user: vm1',
-        '',
-        '',
-      ].join('\n'),
-    );
+    expect((await monitor.command('info memdev')).split('\n')).toEqual([
+      'memory backend: big',
+      '  size:  4294967296',
+      '  merge: false',
+      '  dump: false',
+      '  prealloc: false',
+      '  share: true',
+      '  reserve: false',
+      '  policy: default',
+      '  host nodes: ',
+      '  type: memfd',
+      '  page size: 4096',
+      expect.stringMatching(/^ {2}thp: on/),
+      '  shared zeropage: false',
+      '  discard: gives memory back (punch hole)',
+      '  populate: can fail',
+      '  user: boot memory',
+      'memory backend: more',
+      '  size:  1073741824',
+      '  merge: false',
+      '  dump: true',
+      '  prealloc: false',
+      '  share: false',
+      '  reserve: false',
+      '  policy: bind',
+      '  host nodes: 0',
+      '  type: ram',
+      '  page size: 4096',
+      expect.stringMatching(/^ {2}thp: on/),
+      '  shared zeropage: true',
+      '  discard: gives memory back (MADV_DONTNEED)',
+      '  populate: can fail',
+      '  user: vm0',
+      'memory backend: mem0',
+      '  size:  1073741824',
+      '  merge: false',
+      '  dump: true',
+      '  prealloc: false',
+      '  share: false',
+      '  reserve: false',
+      '  policy: default',
+      '  host nodes: ',
+      '  type: ram',
+      '  page size: 4096',
+      expect.stringMatching(/^ {2}thp: on/),
+      '  shared zeropage: true',
+      '  discard: gives memory back (MADV_DONTNEED)',
+      '  populate: can fail',
+      '  user: vm1',
+      '',
+      '',
+    ]);
     expect(await monitor.command('qom-get /objects/big share')).toBe('true\n');
     expect(await monitor.command('qom-get /machine/peripheral/vm0 memdev')).toBe(
       '"/objects/more"\n',
@@ -125,4 +128,69 @@ describe('a backend that cannot be', () => {
     expect(vm.process.stderr.transcript).toContain(line);
     expect(vm.process.stderr.transcript.trimEnd().split('\n')).toHaveLength(1);
   });
+});
+
+/** Whether this host gives transparent huge pages to whoever asks for them. */
+const gives = (name: string): boolean => {
+  try {
+    const text = readFileSync(`/sys/kernel/mm/transparent_hugepage/${name}`, 'utf8');
+    return !/\[(never|deny)\]/.test(text);
+  } catch {
+    return false;
+  }
+};
+
+/** Bytes of the machine's memory that are on transparent huge pages, by the kernel's word. */
+function hugeBytes({ pid }: Vm, name: string): number {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  return Number(new RegExp(`^${name}: +(\\d+) kB$`, 'm').exec(text)?.[1]) * 1024;
+}
+
+describe('transparent huge pages', () => {
+  it.each([
+    ['anonymous memory', 'ram,size=1G', 'enabled', 'AnonHugePages'],
+    ['a memfd', 'memfd,size=1G', 'shmem_enabled', 'ShmemPmdMapped'],
+  ])('are under %s unasked, where the host has them', async (_name, backend, setting, counter) => {
+    const vm = await onBackend(backend, ',dynamic-memslots=on');
+    const { addr } = await vm.agent.initMem();
+    await vm.agent.ok(`plug ${addr} 32`);
+    await vm.agent.ok(`touch ${addr} 64M`);
+    const info = await (await vm.monitor()).command('info memdev');
+    const words = gives(setting) ? 'on' : `on, but without effect: `;
+    expect(info).toContain(`\n  thp: ${words}`);
+    // A host whose memory is in pieces may not have one for each block.
+    if (gives(setting)) expect(hugeBytes(vm, counter)).toBeGreaterThan(0);
+    else expect(hugeBytes(vm, counter)).toBe(0);
+    const touched = vm.residentBytes();
+    await vm.agent.ok(`unplug ${addr} 16`);
+    expect(vm.residentBytes()).toBeLessThan(touched - 24 * MIB);
+  });
+
+  it('are not where thp=off', async () => {
+    const vm = await onBackend('ram,size=1G,thp=off');
+    const { addr } = await vm.agent.initMem();
+    await vm.agent.ok(`plug ${addr} 32`);
+    await vm.agent.ok(`touch ${addr} 64M`);
+    expect(await (await vm.monitor()).command('info memdev')).toContain('\n  thp: off\n');
+  });
+
+  it.each([
+    ['its own memory', ['size=1G,requested-size=64M,block-size=1M'], []],
+    ['a backend', ['memdev=m,requested-size=64M,block-size=1M'], ['ram,id=m,size=1G']],
+  ])(
+    'are not under smaller blocks, so that each goes back: %s',
+    async (_name, virtioMem, backends) => {
+      const args = backends.flatMap((it) => ['--memory-backend', it]);
+      const vm = await bootAgent({ virtioMem, args });
+      const { addr, block } = await vm.agent.initMem();
+      expect(block).toBe(MIB);
+      await vm.agent.ok(`plug ${addr} 64`);
+      await vm.agent.ok(`touch ${addr} 64M`);
+      const info = await (await vm.monitor()).command('info memdev');
+      expect(info).toContain('thp: off, since blocks are smaller than a huge page');
+      const touched = vm.residentBytes();
+      for (let at = 0; at < 64; at += 2) await vm.agent.ok(`unplug ${addr + at * block} 1`);
+      expect(vm.residentBytes()).toBeLessThan(touched - 24 * MIB);
+    },
+  );
 });

@@ -1,4 +1,5 @@
 import type { BackingSpec } from '../memory/backing/spec.ts';
+import { describeThp, wantsThp } from '../memory/backing/thp.ts';
 import { hex } from '../units.ts';
 import type { MemoryBackendInfo, NamedValue, ObjectInfo, ObjectProperty } from './control.ts';
 import { backendPath, type MemoryBackend } from './memory-backends.ts';
@@ -32,6 +33,11 @@ function source(spec: BackingSpec): readonly NamedValue[] {
   }
 }
 
+function thp(spec: BackingSpec): readonly NamedValue[] {
+  const value = describeThp(spec);
+  return value === undefined ? [] : [{ name: 'thp', value }];
+}
+
 /** What `info memdev` says of a backend. */
 export function backendInfo(backend: MemoryBackend): MemoryBackendInfo {
   const { id, spec, backing, reserved, user } = backend;
@@ -54,6 +60,7 @@ export function backendInfo(backend: MemoryBackend): MemoryBackendInfo {
       { name: 'type', value: spec.type },
       ...source(spec),
       { name: 'page size', value: pageSize },
+      ...thp(spec),
       { name: 'shared zeropage', value: sharedZeropage },
       { name: 'discard', value: discard },
       { name: 'populate', value: populateCanFail ? 'can fail' : 'always there' },
@@ -76,7 +83,8 @@ export function backendObject(backend: MemoryBackend): ObjectInfo {
   if (spec.type === 'file' && spec.align !== undefined) {
     own.push({ name: 'align', value: spec.align });
   }
-  if (spec.thp !== undefined) own.push({ name: 'thp', value: spec.thp });
+  const wants = wantsThp(spec);
+  if (wants !== undefined) own.push({ name: 'thp', value: wants });
   const properties = [
     ...own.map(({ name, value }) => property(name, value)),
     fixed('dump', 'bool', spec.dump),

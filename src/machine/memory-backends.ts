@@ -1,7 +1,7 @@
 import { HostError } from '../errors.ts';
 import { addon, type NativeEventFd } from '../kvm/addon.ts';
 import { log } from '../log.ts';
-import { plainMemory } from '../memory/backing/anonymous.ts';
+import { openAnonymous } from '../memory/backing/anonymous.ts';
 import { plainSpec, reservesOnMap, type BackingSpec } from '../memory/backing/spec.ts';
 import type { Backing } from '../memory/backing.ts';
 import { hex, PAGE_SIZE } from '../units.ts';
@@ -18,12 +18,19 @@ export interface MemoryBackend {
   readonly user: string | undefined;
 }
 
+export interface MemoryParts {
+  /** Bytes. */
+  readonly size?: number;
+  readonly access?: 'none' | 'read-write';
+}
+
 /** Path of a backend's object. */
 export const backendPath = (id: string): string => `/objects/${id}`;
 
 /** Backends that memory devices use: mostly empty, so nothing is reserved for them by default. */
-function isSparse(config: MachineConfig, id: string): boolean {
-  return config.virtioMem.some(({ memdev }) => memdev === id);
+function asUsed(given: BackingSpec, { virtioMem }: MachineConfig): BackingSpec {
+  const user = virtioMem.find(({ memdev }) => memdev === given.id);
+  return { ...given, sparse: user !== undefined, partSize: user?.blockSize };
 }
 
 /** The memory backends of a machine: those that were asked for, and those made for want of one. */
@@ -72,14 +79,16 @@ export class MemoryBackends {
    * Makes plain memory for somebody who named none.
    *
    * @param prefix  of its id: `mem` of `mem0`
-   * @param access  `none` where the user makes parts of it accessible
+   * @param parts  for whoever hands it out in parts: their size, and `none` where they are made
+   *     accessible one by one
    */
-  make(prefix: string, size: number, user: string, access?: 'none' | 'read-write'): MemoryBackend {
+  make(prefix: string, size: number, user: string, parts: MemoryParts = {}): MemoryBackend {
     let number = 0;
     while (this.#backends.some(({ id }) => id === `${prefix}${number}`)) number += 1;
     const id = `${prefix}${number}`;
-    const backing = plainMemory(id, size, access);
-    return this.#add({ id, spec: plainSpec(id, size), backing, reserved: false, user });
+    const spec = plainSpec(id, size, parts.size);
+    const backing = openAnonymous(spec, parts.access);
+    return this.#add({ id, spec, backing, reserved: false, user });
   }
 
   /** Calls back when memory turns out to be lost: touched by this process, or by what is watched. */
@@ -130,7 +139,7 @@ export class MemoryBackends {
   async #openAll(config: MachineConfig): Promise<void> {
     const { openBacking } = await import('../memory/backing/open.ts');
     for (const given of config.memoryBackends) {
-      const spec = { ...given, sparse: isSparse(config, given.id) };
+      const spec = asUsed(given, config);
       const backing = openBacking(spec);
       const byMap = isReservedByMap(spec, backing);
       const reserved = byMap || (spec.reserve ?? isReservedFile(spec));

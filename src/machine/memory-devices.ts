@@ -54,7 +54,9 @@ function createMemoryDevice(
   context.table.promise(Math.ceil(size / windowSize), id);
   const access = properties.protectUnplugged ? 'none' : 'read-write';
   const backend =
-    memdev === undefined ? backends.make('mem', size, id, access) : backends.take(memdev, id);
+    memdev === undefined
+      ? backends.make('mem', size, id, { size: blockSize, access })
+      : backends.take(memdev, id);
   const { backing } = backend;
   const container = new MemslotContainer({
     table: context.table,

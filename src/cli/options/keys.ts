@@ -57,7 +57,7 @@ export const COMMON_BACKEND_KEYS: Keys = {
   },
   thp: {
     value: 'flag',
-    help: 'use transparent huge pages, or do not (default: as the kernel is set)',
+    help: 'use transparent huge pages (default: on for ram and memfd)',
   },
   merge: { value: 'flag', help: 'let KSM merge equal pages (default: off)' },
   dump: { value: 'flag', help: 'be part of core dumps (default: on)' },

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { plainMemory } from '../../memory/backing/anonymous.ts';
+import { openAnonymous } from '../../memory/backing/anonymous.ts';
+import { plainSpec } from '../../memory/backing/spec.ts';
 import { MappingBudget } from '../../memory/mapping-budget.ts';
 import { MemslotContainer } from '../../memory/memslot-container.ts';
 import { MemslotTable } from '../../memory/memslot-table.ts';
@@ -16,7 +17,7 @@ const GPA = 4 * GIB;
 
 function rig() {
   const slots = new SlotRecorder();
-  const backing = plainMemory('mem0', BLOCKS * BLOCK, 'none');
+  const backing = openAnonymous(plainSpec('mem0', BLOCKS * BLOCK), 'none');
   const container = new MemslotContainer({
     table: new MemslotTable(slots, 1000),
     backing,

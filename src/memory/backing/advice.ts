@@ -4,6 +4,7 @@ import { ConfigError, HostError, messageOf } from '../../errors.ts';
 import { log } from '../../log.ts';
 import { memoryNodes } from './host-nodes.ts';
 import type { BackingSpec, MemoryPolicy } from './spec.ts';
+import { thpTrouble, wantsThp } from './thp.ts';
 
 /** madvise(2). */
 const MADV_MERGEABLE = 12;
@@ -22,27 +23,21 @@ const MODES: Readonly<Record<MemoryPolicy, number>> = {
 /** MPOL_MF_STRICT | MPOL_MF_MOVE: pages that a file has already move, or it fails. */
 const MBIND_FLAGS = 3;
 
-function setting(path: string): string {
+function isKsmRunning(): boolean {
   try {
-    return /\[(.*)\]/.exec(readFileSync(path, 'utf8'))?.[1] ?? readFileSync(path, 'utf8').trim();
+    return readFileSync('/sys/kernel/mm/ksm/run', 'utf8').trim() === '1';
   } catch {
-    return 'missing';
+    return false;
   }
 }
 
 /** What was asked for and will do nothing as the kernel is set: better said than wondered about. */
-function warnOfNoEffect(spec: BackingSpec, anonymous: boolean): void {
-  const warn = (fields: object, message: string): void => log('memory').warn(fields, message);
-  if (spec.thp === true) {
-    const name = anonymous ? 'enabled' : 'shmem_enabled';
-    const path = `/sys/kernel/mm/transparent_hugepage/${name}`;
-    const value = setting(path);
-    if (['never', 'deny', 'missing'].includes(value)) {
-      warn({ id: spec.id, path, value }, 'thp=on has no effect: the kernel is set against it');
-    }
-  }
-  if (spec.merge && setting('/sys/kernel/mm/ksm/run') !== '1') {
-    warn({ id: spec.id }, 'merge=on has no effect until /sys/kernel/mm/ksm/run is 1');
+function warnOfNoEffect(spec: BackingSpec): void {
+  const { id } = spec;
+  const why = spec.thp === true ? thpTrouble(spec) : undefined;
+  if (why !== undefined) log('memory').warn({ id, why }, 'thp=on has no effect');
+  if (spec.merge && !isKsmRunning()) {
+    log('memory').warn({ id }, 'merge=on has no effect until /sys/kernel/mm/ksm/run is 1');
   }
 }
 
@@ -64,13 +59,23 @@ function setPolicy(mapping: NativeMapping, spec: BackingSpec): void {
   }
 }
 
+/** Huge pages, or none, as is usual for this memory. */
+function adviseUsualThp(mapping: NativeMapping, spec: BackingSpec): void {
+  const wants = wantsThp(spec);
+  if (wants === undefined) return;
+  try {
+    mapping.advise(0, mapping.size, wants ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+  } catch {
+    // A kernel that is built without them has no other way than base pages.
+  }
+}
+
 /**
  * Tells the kernel what was asked for this memory, before any of it is allocated.
  *
- * @param anonymous  whether its pages are private to the process
  * @throws ConfigError, HostError
  */
-export function adviseMemory(mapping: NativeMapping, spec: BackingSpec, anonymous: boolean): void {
+export function adviseMemory(mapping: NativeMapping, spec: BackingSpec): void {
   const advise = (key: string, advice: number): void => {
     try {
       mapping.advise(0, mapping.size, advice);
@@ -79,9 +84,10 @@ export function adviseMemory(mapping: NativeMapping, spec: BackingSpec, anonymou
       throw new HostError('ADVICE_FAILED', message, { cause });
     }
   };
-  warnOfNoEffect(spec, anonymous);
-  if (spec.thp === true) advise('thp=on', MADV_HUGEPAGE);
-  if (spec.thp === false) advise('thp=off', MADV_NOHUGEPAGE);
+  warnOfNoEffect(spec);
+  if (spec.thp === undefined) adviseUsualThp(mapping, spec);
+  else if (spec.thp) advise('thp=on', MADV_HUGEPAGE);
+  else advise('thp=off', MADV_NOHUGEPAGE);
   if (spec.merge) advise('merge=on', MADV_MERGEABLE);
   if (!spec.dump) advise('dump=off', MADV_DONTDUMP);
   if (spec.policy !== 'default') setPolicy(mapping, spec);

@@ -1,8 +1,9 @@
-import { addon } from '../../kvm/addon.ts';
+import { addon, type NativeMapping } from '../../kvm/addon.ts';
 import { HostError, messageOf } from '../../errors.ts';
 import { formatSize, PAGE_SIZE } from '../../units.ts';
 import type { Backing } from '../backing.ts';
 import { thpSize } from '../thp-size.ts';
+import { adviseMemory } from './advice.ts';
 import { AdviceDiscarder } from './discarder.ts';
 import { MappedBacking } from './mapped-backing.ts';
 import { plainSpec, reservesOnMap, type RamSpec } from './spec.ts';
@@ -17,27 +18,38 @@ export function openAnonymous(
   spec: RamSpec,
   access: 'none' | 'read-write' = 'read-write',
 ): Backing {
-  const { id, size, share, preallocThreads } = spec;
+  const { id, share, preallocThreads } = spec;
+  const mapping = map(spec, access);
+  try {
+    adviseMemory(mapping, spec);
+  } catch (error) {
+    mapping.close();
+    throw error;
+  }
+  return new MappedBacking({
+    id,
+    mapping,
+    discarder: new AdviceDiscarder(mapping, share),
+    pageSize: PAGE_SIZE,
+    sharedZeropage: !share,
+    populateCanFail: true,
+    threads: preallocThreads,
+    trouble: () => undefined,
+    release: () => undefined,
+  });
+}
+
+function map(spec: RamSpec, access: 'none' | 'read-write'): NativeMapping {
+  const { id, size, share } = spec;
   const reserve = reservesOnMap(spec);
   try {
-    const mapping = addon.mapMemory({
+    return addon.mapMemory({
       size,
       // Huge pages of the host and of the guest's tables line up only if the mapping does.
       alignment: thpSize(),
       shared: share,
       noReserve: !reserve,
       access,
-    });
-    return new MappedBacking({
-      id,
-      mapping,
-      discarder: new AdviceDiscarder(mapping, share),
-      pageSize: PAGE_SIZE,
-      sharedZeropage: !share,
-      populateCanFail: true,
-      threads: preallocThreads,
-      trouble: () => undefined,
-      release: () => undefined,
     });
   } catch (cause) {
     const what = reserve ? 'memory' : 'address space';
@@ -47,6 +59,6 @@ export function openAnonymous(
 }
 
 /** Private anonymous memory of `size` bytes, none of it reserved. @throws HostError */
-export function plainMemory(id: string, size: number, access?: 'none' | 'read-write'): Backing {
-  return openAnonymous(plainSpec(id, size), access);
+export function plainMemory(id: string, size: number): Backing {
+  return openAnonymous(plainSpec(id, size));
 }

@@ -71,7 +71,7 @@ export function mapFile(spec: MemfdSpec | FileSpec, file: PlacedFile): Backing {
   try {
     checkPages(id, 'size', spec.size, pageSize);
     mapping = mapOpenFile(spec, file);
-    adviseMemory(mapping, spec, !share);
+    adviseMemory(mapping, spec);
     return new MappedBacking({
       id,
       mapping,

@@ -1,5 +1,4 @@
 import type { Backing } from '../backing.ts';
-import { adviseMemory } from './advice.ts';
 import { openAnonymous } from './anonymous.ts';
 import { openDeviceDax } from './device-dax.ts';
 import { openDevmem } from './devmem.ts';
@@ -20,16 +19,8 @@ function openFileOrDevice(spec: FileSpec): Backing {
  */
 export function openBacking(spec: BackingSpec): Backing {
   switch (spec.type) {
-    case 'ram': {
-      const backing = openAnonymous(spec);
-      try {
-        adviseMemory(backing.mapping, spec, !spec.share);
-      } catch (error) {
-        backing.close();
-        throw error;
-      }
-      return backing;
-    }
+    case 'ram':
+      return openAnonymous(spec);
     case 'memfd':
       return openMemfd(spec);
     case 'file':

@@ -18,7 +18,9 @@ interface CommonSpec {
   readonly reserve: boolean | undefined;
   /** Whether a device hands it out in parts: most of it stays empty. */
   readonly sparse: boolean;
-  /** Transparent huge pages: asked for, refused, or as the kernel is set. */
+  /** Bytes of the parts in which it is handed out; absent where it is used as a whole. */
+  readonly partSize?: number | undefined;
+  /** Transparent huge pages: asked for, refused, or whichever is usual for its kind. */
   readonly thp: boolean | undefined;
   /** Let KSM merge equal pages. */
   readonly merge: boolean;
@@ -64,7 +66,7 @@ export interface DevmemSpec extends CommonSpec {
 export type BackingSpec = RamSpec | MemfdSpec | FileSpec | DevmemSpec;
 
 /** Plain memory, as a device without a backend of its own gets. */
-export function plainSpec(id: string, size: number): RamSpec {
+export function plainSpec(id: string, size: number, partSize?: number): RamSpec {
   return {
     type: 'ram',
     id,
@@ -74,6 +76,7 @@ export function plainSpec(id: string, size: number): RamSpec {
     preallocThreads: 1,
     reserve: false,
     sparse: true,
+    partSize,
     thp: undefined,
     merge: false,
     dump: true,

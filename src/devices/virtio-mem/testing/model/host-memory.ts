@@ -7,7 +7,7 @@ import type { Shape } from './shape.ts';
 
 /** Memory of the kind that a shape names. */
 export function hostMemory({ memory, blocks, blockSize }: Shape, faults: Faults): Backing {
-  const plain = plainSpec('model', blocks * blockSize);
+  const plain = plainSpec('model', blocks * blockSize, blockSize);
   if (memory === 'zeroing') {
     const backing = zeroingMemory(plain.size, () => faults.meet('zero'));
     const byte = Uint8Array.of(1);
