@@ -1,5 +1,4 @@
-import { createRequire } from 'node:module';
-import { packageFile } from '../package-root.ts';
+import { loadAddon } from './load-addon.ts';
 
 /*
  * The interface of the native addon and the only place that loads it. The addon is mechanism:
@@ -273,11 +272,5 @@ export interface NativeAddon {
   readonly pageSize: number;
 }
 
-function load(): NativeAddon {
-  const require = createRequire(import.meta.url);
-  // The addon's own types end here: the interface above is what native/ implements.
-  return require(packageFile('build/Release/tsvmm.node')) as NativeAddon;
-}
-
-/** The addon, loaded once. */
-export const addon: NativeAddon = load();
+/** The addon, loaded once. Its own types end here: the interface above is what native/ implements. */
+export const addon = loadAddon() as NativeAddon;
