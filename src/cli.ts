@@ -3,6 +3,7 @@ import type { CtlOptions } from './cli/ctl.ts';
 import { addRunOptions, runHelp } from './cli/options/command.ts';
 import type { PlanOptions } from './cli/plan.ts';
 import type { RunOptions } from './cli/run.ts';
+import { guardStandardStreams } from './cli/standard-streams.ts';
 import { ConfigError, EXIT_CODE, exitCodeOf, messageOf } from './errors.ts';
 import { version } from './version.ts';
 
@@ -126,16 +127,6 @@ function refuseArguments(command: Command, taken = 0): void {
   throw new ConfigError('BAD_OPTION', `${command.name()} takes ${what}: ${surplus}`);
 }
 
-/** Who reads no more, as `head`, has seen enough: that is no failure of ours. */
-function acceptClosedPipes(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') return;
-    process.stderr.write(`tsvmm: standard output: ${messageOf(error)}\n`);
-    process.exitCode = EXIT_CODE.host;
-  });
-  process.stderr.on('error', () => undefined);
-}
-
 async function main(): Promise<void> {
   const program = new Command('tsvmm')
     .description('A virtual machine monitor for guests whose memory grows and shrinks.')
@@ -162,5 +153,5 @@ function fail(error: unknown): void {
   process.exitCode = exitCodeOf(error);
 }
 
-acceptClosedPipes();
+guardStandardStreams();
 main().catch(fail);

@@ -59,3 +59,28 @@ export function commandAt(terminal: Child): number {
   const { pid } = terminal;
   return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ')[0]);
 }
+
+/**
+ * Runs a command on a pty whose other end goes away once a text has come, as when ssh loses its
+ * connection. Says on standard error how the command ended, which nobody else can see.
+ */
+const LOST = `
+import os, pty, sys
+pid, master = pty.fork()
+if pid == 0: os.execvp(sys.argv[2], sys.argv[2:])
+seen = b''
+while sys.argv[1].encode() not in seen: seen += os.read(master, 65536)
+os.close(master)
+status = os.waitpid(pid, 0)[1]
+how = 'signal %d' % os.WTERMSIG(status) if os.WIFSIGNALED(status) else 'exit %d' % os.WEXITSTATUS(status)
+os.write(2, how.encode())
+`;
+
+/** @param text  what the command says before its terminal goes away */
+export function loseTerminal(text: string, args: readonly string[]): Child {
+  const child = new Child('python3', ['-c', LOST, text, process.execPath, CLI, ...args]);
+  onTestFinished(async () => {
+    await child.stop();
+  });
+  return child;
+}
