@@ -22,6 +22,7 @@ import { resetMemoryDevices, type MemoryDevice } from './memory-devices.ts';
 import { reportMemoryDevices } from './memory-device-events.ts';
 import { devicePath } from './memory-objects.ts';
 import type { Platform } from './platform.ts';
+import { ProcessHold } from './process-hold.ts';
 import { SerialTasks } from './serial-tasks.ts';
 import { StarvationWatch } from './starvation.ts';
 import { actOnViolation } from './violations/act.ts';
@@ -61,6 +62,8 @@ export class Machine {
   #end: (end: MachineEnd) => void = () => undefined;
   #resetPending = false;
   #closed: Promise<void> | undefined;
+  /** From here until it is closed, whatever it does. */
+  readonly #hold: ProcessHold;
 
   /**
    * Makes a machine that is ready to start; nothing is left when it cannot be made. It takes time
@@ -129,6 +132,8 @@ export class Machine {
       onStarved: (error) => this.#finish({ kind: 'failed', error }),
     });
     this.#stopReports = reportMemoryDevices(this.memoryDevices, this);
+    // Last: a machine that cannot be made keeps nothing.
+    this.#hold = new ProcessHold();
   }
 
   get isRunning(): boolean {
@@ -211,7 +216,7 @@ export class Machine {
 
   /** Stops everything and gives everything back; idempotent. */
   close(): Promise<void> {
-    this.#closed ??= this.#close();
+    this.#closed ??= this.#close().finally(() => this.#hold.release());
     return this.#closed;
   }
 
