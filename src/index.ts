@@ -1,7 +1,7 @@
 /*
  * tsvmm for programs: machines in this process, and in others over QMP.
  */
-export { createVm, Vm, type VmEnd } from './api/vm.ts';
+export { createVm, Vm, type CreateOptions, type VmEnd } from './api/vm.ts';
 export { connectVm, type ConnectOptions, type RemoteVm } from './api/client/remote-vm.ts';
 export type {
   MemoryBackendSpec,

@@ -64,6 +64,41 @@ describe('a machine in this process', () => {
     await expect(vm.start()).rejects.toBeInstanceOf(HostError);
   });
 
+  it('does what it was told before it was started', async () => {
+    const held = await createVm(agentOptions());
+    await held.stop();
+    expect(await held.status()).toBe('created');
+    await held.start();
+    expect(await held.status()).toBe('paused');
+    await expect(held.start()).rejects.toBeInstanceOf(HostError);
+    await held.cont();
+    expect(await held.status()).toBe('running');
+    await held.close();
+
+    const begun = await createVm(agentOptions({ append: 'poweroff' }));
+    await begun.reset();
+    expect(await begun.status()).toBe('created');
+    await begun.cont();
+    await begun.start();
+    expect(await begun.ended).toEqual({ kind: 'power-off' });
+  });
+
+  it('is given up by a signal while its memory is preallocated', async () => {
+    const controller = new AbortController();
+    const creating = createVm(
+      agentOptions({
+        memory: { memdev: 'm' },
+        memoryBackends: [{ type: 'ram', id: 'm', size: '4G', prealloc: true }],
+      }),
+      { signal: controller.signal },
+    );
+    setTimeout(() => controller.abort(new Error('enough')), 50);
+    await expect(creating).rejects.toThrow('enough');
+    await expect(createVm(agentOptions(), { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      name: 'AbortError',
+    });
+  });
+
   it('is closed by `await using`', async () => {
     let kept;
     {

@@ -19,25 +19,43 @@ import type { VmControl } from './vm-control.ts';
 /** How a machine came to its end. */
 export type VmEnd = Exclude<MachineEnd, { readonly kind: 'signal' }>;
 
+export interface CreateOptions {
+  /** Gives up, which may be wanted where much memory is preallocated; rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
- * Makes a machine in this process, ready to start.
+ * Makes a machine in this process, ready to start. Its sockets are served meanwhile: whoever says
+ * `cont` there has it started, whoever says `quit` ends it.
  *
  * @throws (rejects with) ConfigError for options that cannot be, HostError for what this host cannot
- *   give; nothing is left then
+ *   give, or when it was ended meanwhile; nothing is left then
  */
-export async function createVm(options: VmOptions): Promise<Vm> {
+export async function createVm(options: VmOptions, create: CreateOptions = {}): Promise<Vm> {
+  const { signal } = create;
+  signal?.throwIfAborted();
   const config = await machineConfig(options);
   const identity = parseIdentity(options.name, options.uuid);
   const serial = new SerialStream();
   const servers = await Servers.open(options);
+  let machine: Machine | undefined;
+  const giveUp = (): void => machine?.quit();
+  signal?.addEventListener('abort', giveUp);
   try {
-    const machine = await Machine.create(config, serial.backend);
+    machine = await Machine.create(config, serial.backend);
     const control = new ControlView(machine, identity);
     servers.serve(control, machine.events);
+    signal?.throwIfAborted();
+    await machine.prepare();
+    signal?.throwIfAborted();
+    if (machine.hasEnded) throw new HostError('MACHINE_ENDED', 'the machine was ended: quit');
     return new Vm({ machine, control, serial, servers });
   } catch (error) {
     await servers.close();
+    await machine?.close();
     throw error;
+  } finally {
+    signal?.removeEventListener('abort', giveUp);
   }
 }
 
@@ -97,12 +115,15 @@ export class Vm implements VmControl {
     return this.#control.uuid;
   }
 
-  /** Lets the guest run for the first time. @throws (rejects with) HostError when it did already */
-  // eslint-disable-next-line @typescript-eslint/require-await -- failures are rejections everywhere
+  /**
+   * Lets the guest run for the first time; after a `stop()` it begins paused. Nothing to do after a
+   * `cont()`, which has started it.
+   *
+   * @throws (rejects with) HostError when it was called already
+   */
   async start(): Promise<void> {
     this.#host.checkAlive();
-    this.#machine.start();
-    this.#host.started = true;
+    await this.#machine.start();
   }
 
   status(): Promise<VmStatus> {
@@ -117,7 +138,6 @@ export class Vm implements VmControl {
   async cont(): Promise<void> {
     this.#host.checkAlive();
     await this.#machine.cont();
-    this.#host.started = true;
   }
 
   async reset(): Promise<void> {
@@ -161,7 +181,6 @@ export class Vm implements VmControl {
 /** A machine as its memory devices see it. */
 class LocalHost implements MemoryHost {
   readonly hub = new EventHub();
-  started = false;
   readonly #machine: Machine;
 
   constructor(machine: Machine) {
@@ -175,10 +194,10 @@ class LocalHost implements MemoryHost {
   }
 
   status(): Promise<VmStatus> {
-    const { hasEnded, isRunning } = this.#machine;
+    const { hasBegun, hasEnded, isRunning } = this.#machine;
     if (hasEnded) return Promise.resolve('ended');
     if (isRunning) return Promise.resolve('running');
-    return Promise.resolve(this.started ? 'paused' : 'created');
+    return Promise.resolve(hasBegun ? 'paused' : 'created');
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- failures are rejections everywhere

@@ -2,7 +2,7 @@ import type { GuestMemoryAccess } from '../memory/guest-memory.ts';
 import type { RamRange } from '../memory/layout.ts';
 import { BootFile } from './boot-file.ts';
 import { type CpuMode, globalDescriptorTable, type InitialCpuState } from './cpu-state.ts';
-import { GuestWriter } from './guest-writer.ts';
+import { DryWriter, GuestWriter } from './guest-writer.ts';
 import { inspectKernel, type KernelImage } from './kernel-image.ts';
 import { loadBzImage } from './linux64.ts';
 import type { LoadedKernel, LoadRequest } from './load-request.ts';
@@ -19,6 +19,8 @@ export interface BootOptions {
   readonly commandLine: string;
   /** gpa of the ACPI root pointer. */
   readonly rsdp: number;
+  /** Whether only to look if it could be loaded. */
+  readonly dry?: boolean;
 }
 
 export interface BootResult {
@@ -55,7 +57,7 @@ export function bootGuest(options: BootOptions): BootResult {
   try {
     if (initrdPath !== undefined) initrd = BootFile.open('initrd', initrdPath);
     const image = inspectKernel(kernelFile);
-    const writer = new GuestWriter(memory);
+    const writer = options.dry === true ? new DryWriter(memory) : new GuestWriter(memory);
     const loaded = load(image, { writer, ram, initrd, commandLine, rsdp });
     const { mode, registers } = loaded.cpu;
     writer.write(GDT_BASE, globalDescriptorTable(mode));

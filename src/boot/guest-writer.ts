@@ -18,7 +18,7 @@ export class GuestWriter {
   /** @throws HostError when the range is not guest memory, which the caller has seen to */
   write(gpa: number, bytes: Uint8Array, length = bytes.length): void {
     if (this.#memory.write(gpa, bytes, length)) return;
-    throw new HostError('NOT_GUEST_MEMORY', `${hex(gpa)}: ${length} bytes are not guest memory`);
+    throw notMemory(gpa, length);
   }
 
   /** @throws ConfigError when the file ends too early */
@@ -37,4 +37,42 @@ export class GuestWriter {
       this.write(gpa + done, this.#chunk, Math.min(CHUNK_SIZE, length - done));
     }
   }
+}
+
+/** Checks what would be written where, and neither writes nor reads through the files. */
+export class DryWriter extends GuestWriter {
+  readonly #target: GuestMemoryAccess;
+
+  constructor(memory: GuestMemoryAccess) {
+    super(memory);
+    this.#target = memory;
+  }
+
+  override write(gpa: number, bytes: Uint8Array, length = bytes.length): void {
+    this.#check(gpa, length);
+  }
+
+  override copyFile(
+    file: BootFile,
+    offset: number,
+    gpa: number,
+    length: number,
+    what: string,
+  ): void {
+    if (offset + length > file.sizeBytes) throw file.truncated(what, offset + length);
+    this.#check(gpa, length);
+  }
+
+  override zero(gpa: number, length: number): void {
+    this.#check(gpa, length);
+  }
+
+  #check(gpa: number, length: number): void {
+    if (length === 0 || this.#target.isUsable(gpa, length)) return;
+    throw notMemory(gpa, length);
+  }
+}
+
+function notMemory(gpa: number, length: number): HostError {
+  return new HostError('NOT_GUEST_MEMORY', `${hex(gpa)}: ${length} bytes are not guest memory`);
 }

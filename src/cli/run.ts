@@ -88,6 +88,27 @@ async function openMonitorSocket(target: MonitorTarget): Promise<Listener | unde
   return (await openListener(target, '--monitor')).listener;
 }
 
+/** What ends the machine, whenever it is said: before there is one, it is kept in mind. */
+class Ending {
+  #machine: Machine | undefined;
+  #by: 'quit' | 'signal' | undefined;
+
+  /** Whether it was said. */
+  get isAsked(): boolean {
+    return this.#by !== undefined;
+  }
+
+  say(by: 'quit' | 'signal'): void {
+    this.#by ??= by;
+    this.#machine?.quit(by);
+  }
+
+  attach(machine: Machine): void {
+    this.#machine = machine;
+    if (this.#by !== undefined) machine.quit(this.#by);
+  }
+}
+
 /** Opens serial port and monitor before the machine: what is taken or missing is told first. */
 async function openEnds(targets: Targets, cleanup: Cleanup, onQuit: () => void): Promise<Ends> {
   const monitorSocket = await openMonitorSocket(targets.monitor);
@@ -146,16 +167,18 @@ async function openQmp(options: RunOptions, cleanup: Cleanup): Promise<QmpEnds |
 }
 
 async function runMachine(options: RunOptions, cleanup: Cleanup): Promise<number> {
+  const ending = new Ending();
+  const quit = (): void => ending.say('quit');
+  handleSignals(() => ending.say('signal'), cleanup);
   const targets = parseTargets(options);
   const config = await parseConfig(options, targets);
   const identity = parseIdentity(options.name, options.uuid);
-  let quit = (): void => undefined;
-  const ends = await openEnds(targets, cleanup, () => quit());
+  const ends = await openEnds(targets, cleanup, quit);
   const qmp = await openQmp(options, cleanup);
+  if (ending.isAsked) return EXIT_CODE.ok;
   const machine = await Machine.create(config, ends.serial);
   cleanup.add(() => machine.close());
-  quit = () => machine.quit();
-  handleSignals(() => machine.quit('signal'), cleanup);
+  ending.attach(machine);
   const control = new ControlView(machine, identity);
   qmp?.serve(control, machine.events);
   const monitor = new Monitor(control);
@@ -166,7 +189,11 @@ async function runMachine(options: RunOptions, cleanup: Cleanup): Promise<number
     const onInterrupt = targets.serial.kind === 'stdio' ? {} : { onInterrupt: quit };
     await monitor.serveEndpoint(ends.stdio.monitor, onInterrupt);
   }
-  machine.start();
+  await machine.prepare();
+  if (!machine.hasEnded) {
+    ends.serial?.begin?.();
+    await machine.start();
+  }
   return exitCodeFor(await machine.ended);
 }
 

@@ -48,6 +48,7 @@ export class ControlView implements MachineControl {
   status(): MachineStatus {
     const { isRunning, hasEnded, pauseReason } = this.#machine;
     if (hasEnded) return { running: false, reason: 'shutdown' };
+    if (!this.#machine.hasBegun) return { running: false, reason: 'prelaunch' };
     if (isRunning || pauseReason === undefined) return { running: isRunning };
     return { running: false, reason: pauseReason };
   }

@@ -13,8 +13,8 @@ export type * from './inspect/inspection.ts';
 export interface MachineStatus {
   readonly running: boolean;
   /**
-   * Why the machine stands still when nobody asked it to, as `shutdown` or `internal-error`;
-   * absent while it runs and after `stop()`.
+   * Why the machine stands still when nobody asked it to, as `prelaunch`, `shutdown` or
+   * `internal-error`; absent while it runs and after `stop()`.
    */
   readonly reason?: string;
 }

@@ -5,10 +5,10 @@ export type MachineState = 'created' | 'running' | 'paused' | 'resetting' | 'end
 
 /** Which states may follow which. `ended` is final. */
 const TRANSITIONS: Readonly<Record<MachineState, readonly MachineState[]>> = {
-  created: ['running', 'paused', 'ended'],
+  created: ['running', 'paused', 'resetting', 'ended'],
   running: ['paused', 'resetting', 'ended'],
   paused: ['running', 'resetting', 'ended'],
-  resetting: ['running', 'paused', 'ended'],
+  resetting: ['created', 'running', 'paused', 'ended'],
   ended: [],
 };
 

@@ -15,7 +15,7 @@ import type { KvmInterrupts } from './kvm-interrupts.ts';
 import type { KvmIoSpaces } from './kvm-io-spaces.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { isByGuest, type MachineEnd } from './machine-end.ts';
-import { loadGuest } from './load-guest.ts';
+import { checkGuest, loadGuest } from './load-guest.ts';
 import { buildParts } from './machine-parts.ts';
 import { MemoryBackends } from './memory-backends.ts';
 import { resetMemoryDevices, type MemoryDevice } from './memory-devices.ts';
@@ -59,6 +59,13 @@ export class Machine {
   readonly #starvation: StarvationWatch;
   readonly #acpi: AcpiTables;
   readonly #stopReports: () => void;
+  /** Ends what prepares the machine. */
+  readonly #giveUp = new AbortController();
+  #prepared: Promise<void> | undefined;
+  #isPrepared = false;
+  #startAsked = false;
+  /** What was said before the machine runs: it begins paused, or as soon as it can. */
+  #wish: 'hold' | 'run' | undefined;
   #end: (end: MachineEnd) => void = () => undefined;
   #resetPending = false;
   #closed: Promise<void> | undefined;
@@ -66,8 +73,8 @@ export class Machine {
   readonly #hold: ProcessHold;
 
   /**
-   * Makes a machine that is ready to start; nothing is left when it cannot be made. It takes time
-   * only where memory is to be preallocated.
+   * Makes a machine, to be prepared and started; nothing is left when it cannot be made. It can be
+   * looked at and told what to do from now on, and nothing of the user's has been changed.
    *
    * @throws (rejects with) ConfigError for what the user can mend, HostError for what the host
    *   cannot give
@@ -119,9 +126,6 @@ export class Machine {
       onUnhandled: (vcpu, exit) => this.#unhandled(vcpu, exit),
     });
     vm.setCallbacks({ onExit: dispatch.onExit, onPosted: dispatch.onPosted });
-    loadGuest(config, shell, this.#acpi, true);
-    const lost = backends.lost();
-    if (lost !== undefined) throw lost;
     backends.onLost((error) => this.#finish({ kind: 'failed', error }));
     this.#starvation = new StarvationWatch({
       backends: backends.unsecured,
@@ -149,15 +153,80 @@ export class Machine {
     return this.#lifecycle.reason;
   }
 
-  /** Lets the vCPUs run for the first time. */
-  start(): void {
+  /** Whether it ran, or would but for a `stop`. */
+  get hasBegun(): boolean {
+    return this.#lifecycle.state !== 'created';
+  }
+
+  /**
+   * Makes memory ready and loads the guest: takes time where memory is to be preallocated or files
+   * are to be emptied. Nothing is changed before everything that can be refused has been. A machine
+   * that ends meanwhile gives up soon; that is no failure.
+   *
+   * @throws (rejects with) ConfigError, HostError; the machine has ended then
+   */
+  prepare(): Promise<void> {
+    this.#prepared ??= this.#prepare();
+    return this.#prepared;
+  }
+
+  async #prepare(): Promise<void> {
+    const { config, shell } = this;
+    const { signal } = this.#giveUp;
+    try {
+      if (shell.backends.needsPreparation) checkGuest(config, shell, this.#acpi);
+      await shell.backends.prepare(config, signal);
+      await this.#tasks.run(() => this.#load());
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#finish({ kind: 'failed', error });
+      throw error;
+    }
+  }
+
+  #load(): void {
+    if (this.hasEnded) return;
+    loadGuest(this.config, this.shell, this.#acpi, true);
+    const lost = this.shell.backends.lost();
+    if (lost !== undefined) throw lost;
+    this.#isPrepared = true;
+    if (this.#wish === 'run') this.#begin();
+  }
+
+  /**
+   * Lets the vCPUs of a prepared machine run for the first time, unless it was told to stop before.
+   * Nothing to do when it was told to go on before.
+   *
+   * @throws (rejects with) HostError when it was called already
+   */
+  start(): Promise<void> {
+    return this.#tasks.run(() => {
+      if (this.#startAsked)
+        throw new HostError('BAD_TRANSITION', 'the machine was started already');
+      this.#startAsked = true;
+      if (!this.hasBegun) this.#begin();
+    });
+  }
+
+  #begin(): void {
+    if (this.#wish === 'hold') {
+      this.#clock.hold();
+      this.#lifecycle.enter('paused');
+      return;
+    }
     this.#lifecycle.enter('running');
     this.shell.vcpus.run();
   }
 
-  /** Parks every vCPU and holds the devices. Nothing to do when they are. @param reason  for `info status` */
+  /**
+   * Parks every vCPU and holds the devices. Nothing to do when they are. A machine that has not begun
+   * will begin paused.
+   *
+   * @param reason  for `info status`
+   */
   stop(reason?: string): Promise<void> {
     return this.#tasks.run(async () => {
+      if (!this.hasBegun) this.#wish = 'hold';
       if (!this.isRunning) return;
       await this.#park();
       this.#clock.hold();
@@ -166,10 +235,18 @@ export class Machine {
     });
   }
 
-  /** Lets a stopped machine go on. @throws HostError when it has ended */
+  /**
+   * Lets a stopped machine go on, and one that has not begun begin as soon as it can.
+   *
+   * @throws HostError when it has ended
+   */
   cont(): Promise<void> {
     return this.#tasks.run(() => {
       if (this.isRunning) return;
+      if (!this.hasBegun) {
+        this.#wish = 'run';
+        if (!this.#isPrepared) return;
+      }
       this.#lifecycle.enter('running');
       this.#clock.release();
       this.#resume();
@@ -179,7 +256,15 @@ export class Machine {
 
   /** Resets the machine as its reset button does; one that was stopped stays stopped. */
   reset(): Promise<void> {
-    return this.#tasks.run(() => this.#reset('host', 'system_reset'));
+    return this.#tasks.run(async () => {
+      try {
+        await this.#reset('host', 'system_reset');
+      } catch (error) {
+        // Half a guest is none.
+        this.#finish({ kind: 'failed', error });
+        throw error;
+      }
+    });
   }
 
   /**
@@ -223,6 +308,7 @@ export class Machine {
   async #close(): Promise<void> {
     this.#finish({ kind: 'quit' });
     this.#starvation.close();
+    await this.#prepared?.catch(() => undefined);
     await this.#tasks.idle();
     this.platform.close();
     await Promise.all(this.memoryDevices.map(({ device }) => device.idle()));
@@ -232,6 +318,7 @@ export class Machine {
   #finish(end: MachineEnd): void {
     if (this.hasEnded) return;
     this.#lifecycle.enter('ended');
+    this.#giveUp.abort();
     this.shell.vcpus.park().catch(() => undefined);
     for (const transport of this.transports) transport.pause();
     this.#stopReports();
@@ -259,17 +346,26 @@ export class Machine {
   async #reset(by: 'host' | 'guest', cause: string): Promise<void> {
     if (this.hasEnded) return;
     const goesOn = this.isRunning;
+    const before = this.hasBegun ? 'paused' : 'created';
     if (goesOn) await this.#park();
+    if (this.#isOver()) return;
     this.#resetPending = false;
     this.#lifecycle.enter('resetting');
     this.platform.reset();
     await resetMemoryDevices(this.memoryDevices);
+    if (this.#isOver()) return;
     this.shell.resetInterruptControllers();
-    loadGuest(this.config, this.shell, this.#acpi, false);
+    // A machine that is being prepared is about to get its guest.
+    if (this.#isPrepared) loadGuest(this.config, this.shell, this.#acpi, false);
     this.#clock.reset();
-    this.#lifecycle.enter(goesOn ? 'running' : 'paused');
+    this.#lifecycle.enter(goesOn ? 'running' : before);
     this.events.emit({ type: 'reset', guest: by === 'guest', cause });
     if (goesOn) this.#resume();
+  }
+
+  /** As `hasEnded`, which may change while something is awaited. */
+  #isOver(): boolean {
+    return this.hasEnded;
   }
 
   async #park(): Promise<void> {

@@ -1,4 +1,12 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { HostError } from '../errors.ts';
@@ -21,13 +29,21 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** @param sparse  id of the backend that a memory device uses */
-async function open(texts: readonly string[], sparse?: string): Promise<MemoryBackends> {
+/**
+ * @param sparse  id of the backend that a memory device uses
+ * @param signal  null: they are mapped, and nothing more
+ */
+async function open(
+  texts: readonly string[],
+  sparse?: string,
+  signal: AbortSignal | null = new AbortController().signal,
+): Promise<MemoryBackends> {
   const config: Pick<MachineConfig, 'memoryBackends' | 'virtioMem'> = {
     memoryBackends: parseMemoryBackends(texts),
     virtioMem: sparse === undefined ? [] : [{ id: 'vm0', size: MIB, memdev: sparse }],
   };
   opened = await MemoryBackends.open(config as MachineConfig);
+  if (signal !== null) await opened.prepare(config as MachineConfig, signal);
   return opened;
 }
 
@@ -82,6 +98,40 @@ describe('memory backends', () => {
     await expect(open(['ram,id=a,size=4M,policy=bind,host-nodes=900'])).rejects.toThrow(
       '--memory-backend id=a: host-nodes=900: the host has memory on the nodes 0',
     );
+  });
+
+  it('change no file before they are prepared', async () => {
+    const [full, empty, missing] = ['full', 'empty', 'missing'].map((name) => join(folder, name));
+    writeFileSync(full ?? '', Buffer.alloc(4 * MIB, 0xa5));
+    writeFileSync(empty ?? '', '');
+    for (const path of [full, empty, missing]) {
+      const text = `file,id=a,size=4M,share=on,prealloc=on,mem-path=${path}`;
+      await open([text], 'a', null);
+      opened?.close();
+      // Given up before anything is done, and refused for another of them.
+      await expect(open([text], 'a', AbortSignal.abort(new Error('no')))).rejects.toThrow('no');
+      opened?.close();
+      await expect(open([text, 'file,id=b,size=4M,mem-path=/dev/null'], 'a')).rejects.toThrow();
+    }
+    expect(readFileSync(full ?? '').equals(Buffer.alloc(4 * MIB, 0xa5))).toBe(true);
+    expect(statSync(empty ?? '').size).toBe(0);
+    expect(existsSync(missing ?? '')).toBe(false);
+  });
+
+  it('of devices are emptied when they are prepared', async () => {
+    const path = join(folder, 'full');
+    writeFileSync(path, Buffer.alloc(8 * MIB, 0xa5));
+    await open([`file,id=a,size=4M,offset=4M,share=on,mem-path=${path}`], 'a');
+    expect(statSync(path).blocks * 512).toBe(4 * MIB);
+  });
+
+  it('are given up between two pieces', async () => {
+    const controller = new AbortController();
+    const preparing = open(['ram,id=a,size=4G,prealloc=on'], undefined, controller.signal);
+    setImmediate(() => controller.abort(new Error('enough')));
+    await expect(preparing).rejects.toThrow('enough');
+    const { mapping } = opened?.get('a').backing ?? {};
+    expect(await mapping?.residentBytes(0, mapping.size)).toBeLessThan(2 ** 32);
   });
 
   it('leave nothing mapped when one of them cannot be opened', async () => {

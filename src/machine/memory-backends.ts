@@ -4,7 +4,7 @@ import { log } from '../log.ts';
 import { openAnonymous } from '../memory/backing/anonymous.ts';
 import { plainSpec, reservesOnMap, type BackingSpec } from '../memory/backing/spec.ts';
 import type { Backing } from '../memory/backing.ts';
-import { hex, PAGE_SIZE } from '../units.ts';
+import { formatSize, hex, PAGE_SIZE } from '../units.ts';
 import type { MachineConfig } from './config/machine-config.ts';
 
 /** Host memory with a name. */
@@ -36,9 +36,11 @@ function asUsed(given: BackingSpec, { virtioMem }: MachineConfig): BackingSpec {
 /** The memory backends of a machine: those that were asked for, and those made for want of one. */
 export class MemoryBackends {
   readonly #backends: MemoryBackend[] = [];
+  /** Ids of those that are mapped and nothing more. */
+  readonly #unprepared: string[] = [];
   readonly #lost: NativeEventFd = addon.createEventFd();
 
-  /** Maps, and allocates what has `prealloc=on`. @throws ConfigError, HostError; nothing is left */
+  /** Maps them; what they hold stays until `prepare`. @throws ConfigError, HostError; nothing is left */
   static async open(config: MachineConfig): Promise<MemoryBackends> {
     const backends = new MemoryBackends();
     try {
@@ -130,10 +132,29 @@ export class MemoryBackends {
     return undefined;
   }
 
-  /** Unmaps everything. Idempotent. */
+  /** Unmaps everything, and undoes what was done to files before `prepare`. Idempotent. */
   close(): void {
     for (const { backing } of this.#backends) backing.close();
     this.#lost.close();
+  }
+
+  /** Whether there is anything to prepare, which may change files. */
+  get needsPreparation(): boolean {
+    return this.#unprepared.length > 0;
+  }
+
+  /**
+   * Empties what devices hand out, sets memory aside and allocates what has `prealloc=on`. Files of
+   * the user's are changed from here on, so everything that can be refused has been.
+   *
+   * @param signal  gives up, soon
+   * @throws (rejects with) HostError for what the host cannot give, or the signal's reason
+   */
+  async prepare(config: MachineConfig, signal: AbortSignal): Promise<void> {
+    for (const id of this.#unprepared.splice(0)) {
+      await prepareBackend(this.get(id), isBootMemory(config, id), signal);
+    }
+    for (const { backing } of this.#backends) backing.keep();
   }
 
   async #openAll(config: MachineConfig): Promise<void> {
@@ -143,11 +164,9 @@ export class MemoryBackends {
       const backing = openBacking(spec);
       const byMap = isReservedByMap(spec, backing);
       const reserved = byMap || (spec.reserve ?? isReservedFile(spec));
-      const added = this.#add({ id: spec.id, spec, backing, reserved, user: undefined });
-      if (spec.sparse) backing.startEmpty();
-      if (reserved && !byMap) await backing.secure(0, backing.size);
-      if (canStarve(added) && isBootMemory(config, spec.id)) warnOfHoles(spec);
-      if (spec.prealloc) await backing.populate(0, backing.size);
+      this.#add({ id: spec.id, spec, backing, reserved, user: undefined });
+      if (spec.sparse) backing.checkDiscards();
+      this.#unprepared.push(spec.id);
     }
   }
 
@@ -161,6 +180,28 @@ export class MemoryBackends {
     backend.backing.mapping.watchFaults(this.#lost);
     return backend;
   }
+}
+
+async function prepareBackend(
+  backend: MemoryBackend,
+  isBoot: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  const { spec, backing, reserved } = backend;
+  signal.throwIfAborted();
+  if (spec.sparse) warnOfLoss(spec, await backing.startEmpty(signal));
+  if (reserved && !isReservedByMap(spec, backing)) await backing.secure(0, backing.size, signal);
+  if (canStarve(backend) && isBoot) warnOfHoles(spec);
+  if (spec.prealloc) await backing.populate(0, backing.size, signal);
+}
+
+/** Memory of a device begins empty, which not everybody expects of a file. */
+function warnOfLoss(spec: BackingSpec, bytes: number): void {
+  if (bytes === 0) return;
+  const { id } = spec;
+  const path = spec.type === 'file' ? spec.path : undefined;
+  const message = `the file held ${formatSize(bytes)} of data, which is dropped: memory of a device starts empty`;
+  log('memory').warn({ id, path }, message);
 }
 
 /** Whether the guest can touch what the host does not have, although the host has other memory. */

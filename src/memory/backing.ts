@@ -35,20 +35,30 @@ export interface Backing extends BackingTraits {
   clear(offset: number, length: number): void | Promise<void>;
   /**
    * Allocates every page. Always on another thread.
+   * @param signal  gives up, soon
    * @returns rejects with HostError when the host has no memory for it
    */
-  populate(offset: number, length: number): Promise<void>;
+  populate(offset: number, length: number, signal?: AbortSignal): Promise<void>;
   /**
-   * Drops whatever it holds, before a device hands it out in parts.
+   * Looks whether it can be handed out in parts; changes nothing.
    * @throws ConfigError when parts of this memory cannot be taken back
    */
-  startEmpty(): void;
+  checkDiscards(): void;
+  /**
+   * Drops whatever it holds, before a device hands it out in parts. On another thread.
+   * @param signal  gives up, soon
+   * @returns bytes that it held; rejects with HostError when the host refuses
+   */
+  startEmpty(signal?: AbortSignal): Promise<number>;
+  /** What was made or grown to be mapped stays when it is closed; until then that is undone. */
+  keep(): void;
   /**
    * Makes sure that the host has the memory when the guest touches it. Where huge pages or the space
    * of a file system run out, a guest's access can no longer be refused in good order.
+   * @param signal  gives up, soon
    * @returns undefined where nothing needs to be done
    */
-  secure(offset: number, length: number): Promise<void> | undefined;
+  secure(offset: number, length: number, signal?: AbortSignal): Promise<void> | undefined;
   /** Calls back when memory that was there is gone, as when a file is cut short. */
   onLoss(callback: () => void): void;
   /** Why the host does not give memory now, as far as it can be told: a predicate on the backing. */

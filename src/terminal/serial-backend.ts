@@ -3,6 +3,8 @@
  * is interpreted, and what waits in between is bounded.
  */
 export interface SerialBackend {
+  /** The machine is about to run: what was there until now goes. Absent where nothing does. */
+  begin?(): void;
   /**
    * Sends bytes of the guest. They are copied or written before it returns.
    *

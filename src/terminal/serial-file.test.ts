@@ -13,15 +13,26 @@ describe('a serial port in a file', () => {
     const path = join(temporaryFolder(), 'out');
     writeFileSync(path, 'old and longer than the new');
     const backend = await open(path);
+    backend.begin?.();
     backend.write(Buffer.from('boot\r\n'));
     backend.write(Uint8Array.of(0, 255, 10));
     await backend.close();
     expect(readFileSync(path).toString('latin1')).toBe('boot\r\n\x00\xff\n');
   });
 
+  it('leaves everything as it was when the machine does not begin', async () => {
+    const folder = temporaryFolder();
+    const [old, missing] = [join(folder, 'old'), join(folder, 'missing')];
+    writeFileSync(old, 'what there was');
+    for (const path of [old, missing]) await (await open(path)).close();
+    expect(readFileSync(old, 'utf8')).toBe('what there was');
+    expect(existsSync(missing)).toBe(false);
+  });
+
   it('writes all of a large output, waiting where it is told to', async () => {
     const path = join(temporaryFolder(), 'out');
     const backend = await open(path);
+    backend.begin?.();
     let wake: () => void = () => undefined;
     backend.onDrain(() => wake());
     const chunk = Buffer.alloc(8192, 'x');
@@ -34,6 +45,7 @@ describe('a serial port in a file', () => {
 
   it('takes /dev/null', async () => {
     const backend = await open('/dev/null');
+    backend.begin?.();
     backend.write(Buffer.from('x'));
     await backend.close();
   });

@@ -134,6 +134,7 @@ class RemoteHost implements MemoryHost {
     if (this.#ended()) return 'ended';
     const { running, status } = objectOf(await this.#ask('query-status'), 'status');
     if (running === true) return 'running';
+    if (status === 'prelaunch') return 'created';
     return status === 'shutdown' ? 'ended' : 'paused';
   }
 

@@ -83,7 +83,8 @@ describe.each(KINDS)('%s', (_name, spec) => {
   it('gives back to the host just what it is told to, which reads zeros then', async () => {
     const backing = open(spec());
     expect(backing.frees).toBe(true);
-    backing.startEmpty();
+    backing.checkDiscards();
+    expect(await backing.startEmpty()).toBe(0);
     fill(backing, 0, SIZE);
     await backing.discard(2 * MIB, 2 * MIB);
     expect(isFilled(read(backing, 0, 2 * MIB))).toBe(true);
@@ -128,11 +129,12 @@ describe('a file with content', () => {
     return path;
   };
 
-  it('shows its content, until a device starts with it empty', () => {
+  it('shows its content, until a device starts with it empty', async () => {
     const path = make('content');
     const backing = open(fileSpec(path, { share: true }));
+    backing.checkDiscards();
     expect(isFilled(read(backing, 0, SIZE))).toBe(true);
-    backing.startEmpty();
+    expect(await backing.startEmpty()).toBe(SIZE);
     const { size, blocks } = statSync(path);
     expect({ size, blocks }).toEqual({ size: SIZE, blocks: 0 });
     expect(isZero(read(backing, 0, SIZE))).toBe(true);
@@ -141,7 +143,8 @@ describe('a file with content', () => {
   it('keeps to its part of the file', async () => {
     const path = make('window');
     const backing = open(fileSpec(path, { share: true, offset: 4 * MIB, size: 4 * MIB }));
-    backing.startEmpty();
+    backing.checkDiscards();
+    expect(await backing.startEmpty()).toBe(4 * MIB);
     fill(backing, 0, 4 * MIB);
     await backing.discard(MIB, MIB);
     const bytes = readFileSync(path);
@@ -160,7 +163,17 @@ describe('a file with content', () => {
 
   it('does not serve a device when it is readonly, and says why', () => {
     const backing = open(fileSpec(make('readonly'), { readonly: true }));
-    expect(() => backing.startEmpty()).toThrow('test: readonly=on: a memory device makes holes');
+    expect(() => backing.checkDiscards()).toThrow('test: readonly=on: a memory device makes holes');
+  });
+
+  it('keeps it when that is given up before it begins', async () => {
+    const path = make('given-up');
+    const backing = open(fileSpec(path, { share: true }));
+    const signal = AbortSignal.abort(new Error('enough'));
+    await expect(backing.startEmpty(signal)).rejects.toThrow('enough');
+    await expect(backing.populate(0, SIZE, signal)).rejects.toThrow('enough');
+    await expect(backing.secure(0, SIZE, signal)).rejects.toThrow('enough');
+    expect(isFilled(readFileSync(path))).toBe(true);
   });
 
   it('is neither cut nor grown', () => {
@@ -170,6 +183,45 @@ describe('a file with content', () => {
       `id=test: mem-path=${path}: the file has 9 B; offset and size together are 16 MiB`,
     );
     expect(readFileSync(path, 'utf8')).toBe('something');
+  });
+});
+
+describe('a file that is closed before it is kept', () => {
+  it('is gone when it was made', () => {
+    const path = join(shm, 'made');
+    open(fileSpec(path, { share: true })).close();
+    expect(statSync(path, { throwIfNoEntry: false })).toBeUndefined();
+  });
+
+  it('is empty again when it was', () => {
+    const path = join(shm, 'was-empty');
+    writeFileSync(path, '');
+    open(fileSpec(path, { share: true })).close();
+    expect(statSync(path).size).toBe(0);
+  });
+
+  it.each(['missing', 'empty'])('stays when it is kept and was %s', (before) => {
+    const path = join(shm, `kept-${before}`);
+    if (before === 'empty') writeFileSync(path, '');
+    const backing = open(fileSpec(path, { share: true }));
+    backing.keep();
+    backing.close();
+    expect(statSync(path).size).toBe(SIZE);
+  });
+
+  it('is left alone when it is another by then', () => {
+    const path = join(shm, 'other');
+    const backing = open(fileSpec(path, { share: true }));
+    rmSync(path);
+    writeFileSync(path, 'precious');
+    backing.close();
+    expect(readFileSync(path, 'utf8')).toBe('precious');
+  });
+
+  it('leaves nothing when it is refused', () => {
+    const path = join(shm, 'refused');
+    expect(() => open(fileSpec(path, { align: 3 }))).toThrow('align=3');
+    expect(statSync(path, { throwIfNoEntry: false })).toBeUndefined();
   });
 });
 
@@ -218,7 +270,7 @@ describe('a path', () => {
       'align=3145728: must be a power',
     );
     expect(() => open(fileSpec(path, { align: 512 }))).toThrow('align=512: must be a power');
-    const fd = openSync(path, 'r+');
+    const fd = openSync(path, 'w+');
     ftruncateSync(fd, 0);
     closeSync(fd);
     expect(open(fileSpec(path, { align: 64 * MIB })).size).toBe(SIZE);

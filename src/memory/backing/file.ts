@@ -1,4 +1,12 @@
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, unlinkSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  statSync,
+  unlinkSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError, HostError, messageOf } from '../../errors.ts';
 import { formatSize, isPowerOfTwo } from '../../units.ts';
@@ -20,12 +28,13 @@ function refuse(spec: FileSpec, why: string, cause?: unknown): never {
 }
 
 /** Opens the file, or makes one; in a folder (hugetlbfs, tmpfs) one that has no name any more. */
-function openPath(spec: FileSpec, isFolder: boolean): number {
+function openPath(spec: FileSpec, kind: FileFacts['kind']): number {
   const access = spec.readonly ? O_RDONLY : O_RDWR;
   try {
-    if (!isFolder) {
-      return openSync(spec.path, access | (spec.readonly ? 0 : O_CREAT), MODE);
+    if (kind === 'missing' && !spec.readonly) {
+      return openSync(spec.path, access | O_CREAT | O_EXCL, MODE);
     }
+    if (kind !== 'folder') return openSync(spec.path, access);
     if (spec.readonly) return refuse(spec, 'readonly=on, but a folder holds nothing to read');
     const path = join(spec.path, `tsvmm-${spec.id}-${process.pid}-${Date.now()}`);
     const fd = openSync(path, O_RDWR | O_CREAT | O_EXCL, MODE);
@@ -35,6 +44,17 @@ function openPath(spec: FileSpec, isFolder: boolean): number {
     if (cause instanceof ConfigError) throw cause;
     return refuse(spec, `cannot open it: ${messageOf(cause)}`, cause);
   }
+}
+
+/** How to undo, while the file is open, what is about to be done to it. */
+function undoOf(spec: FileSpec, fd: number, kind: FileFacts['kind']): (() => void) | undefined {
+  const { dev, ino, size } = fstatSync(fd);
+  if (kind === 'folder' || spec.readonly || size > 0) return undefined;
+  if (kind !== 'missing') return () => ftruncateSync(fd, 0);
+  return () => {
+    const now = statSync(spec.path, { throwIfNoEntry: false });
+    if (now?.dev === dev && now.ino === ino) unlinkSync(spec.path);
+  };
 }
 
 /** Grows a new file; one that has content is never cut or grown. */
@@ -70,7 +90,8 @@ export function openFile(spec: FileSpec, facts: FileFacts): Backing {
   if (facts.kind === 'missing' && DEVICE_NAME.test(spec.path))
     refuse(spec, 'there is no such device');
   if (facts.kind === 'other') refuse(spec, 'neither a file, nor a folder, nor a device-dax');
-  const fd = openPath(spec, facts.kind === 'folder');
+  const fd = openPath(spec, facts.kind);
+  const undo = undoOf(spec, fd, facts.kind);
   let file;
   try {
     const pageSize = filePageSize(`/proc/self/fd/${fd}`);
@@ -86,9 +107,11 @@ export function openFile(spec: FileSpec, facts: FileFacts): Backing {
       pageSize,
       align: spec.align ?? 0,
       close: () => closeSync(fd),
+      undo,
       ...(spec.readonly ? { cannotDiscard: READONLY_REASON } : {}),
     };
   } catch (error) {
+    undo?.();
     closeSync(fd);
     throw error;
   }

@@ -21,6 +21,8 @@ export interface PlacedFile extends OpenFile {
   readonly cannotDiscard?: string;
   /** Closes `fd`. */
   readonly close: () => void;
+  /** Undoes what was done to the file, if it is closed before it is kept. */
+  readonly undo?: (() => void) | undefined;
 }
 
 /** @throws ConfigError for a size that is not whole pages */
@@ -65,9 +67,9 @@ function mapOpenFile(spec: MemfdSpec | FileSpec, file: PlacedFile): NativeMappin
 /** Maps a file that has been opened, and owns it from now on. @throws ConfigError, HostError */
 export function mapFile(spec: MemfdSpec | FileSpec, file: PlacedFile): Backing {
   const { id, share } = spec;
-  const { fd, offset, pageSize, cannotDiscard } = file;
+  const { fd, pageSize, cannotDiscard } = file;
   let mapping: NativeMapping | undefined;
-  const resources = new Resources(file.close);
+  const resources = new Resources(file.close, file.undo);
   try {
     checkPages(id, 'size', spec.size, pageSize);
     mapping = mapOpenFile(spec, file);
@@ -75,12 +77,13 @@ export function mapFile(spec: MemfdSpec | FileSpec, file: PlacedFile): Backing {
     return new MappedBacking({
       id,
       mapping,
-      discarder: new PunchDiscarder(mapping, fd, offset, share),
+      discarder: new PunchDiscarder(mapping, file, share),
       pageSize,
       sharedZeropage: false,
       populateCanFail: true,
       threads: spec.preallocThreads,
       ...(cannotDiscard === undefined ? {} : { cannotDiscard }),
+      keep: () => resources.keep(),
       secure: securer(spec, file, mapping),
       watch: (callback) => {
         if (spec.type === 'file' || !spec.seal) resources.add(watchFile(fd, callback));
@@ -116,18 +119,26 @@ function securer(
 /** A descriptor and what else goes with it; closed once. */
 class Resources {
   #closeFile: (() => void) | undefined;
+  #undo: (() => void) | undefined;
   readonly #others: { close(): void }[] = [];
 
-  constructor(closeFile: () => void) {
+  constructor(closeFile: () => void, undo: (() => void) | undefined) {
     this.#closeFile = closeFile;
+    this.#undo = undo;
   }
 
   add(other: { close(): void }): void {
     this.#others.push(other);
   }
 
+  keep(): void {
+    this.#undo = undefined;
+  }
+
   close(): void {
     for (const other of this.#others.splice(0)) other.close();
+    this.#undo?.();
+    this.keep();
     this.#closeFile?.();
     this.#closeFile = undefined;
   }

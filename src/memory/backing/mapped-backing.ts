@@ -1,8 +1,11 @@
 import type { NativeMapping } from '../../kvm/addon.ts';
 import { ConfigError, HostError, messageOf } from '../../errors.ts';
-import { formatSize } from '../../units.ts';
+import { formatSize, MIB } from '../../units.ts';
 import type { Backing } from '../backing.ts';
 import type { Discarder } from './discarder.ts';
+
+/** Bytes allocated between two looks at whether to go on: some tens of milliseconds. */
+const PIECE = 128 * MIB;
 
 export interface BackingParts {
   /** For messages. */
@@ -17,6 +20,8 @@ export interface BackingParts {
   readonly threads: number;
   /** Why it cannot be handed out in parts, where its kind rules that out. */
   readonly cannotDiscard?: string;
+  /** Lets what was made or grown for it stay. */
+  readonly keep?: (() => void) | undefined;
   /** Has the host set memory aside; absent where it cannot run out under the guest. */
   readonly secure?: ((offset: number, length: number) => Promise<void>) | undefined;
   /** Calls back when memory may be gone. */
@@ -71,32 +76,48 @@ export class MappedBacking implements Backing {
     return this.#parts.discarder.clear(offset, length);
   }
 
-  async populate(offset: number, length: number): Promise<void> {
+  async populate(offset: number, length: number, signal?: AbortSignal): Promise<void> {
     const { mapping, threads, populateCanFail } = this.#parts;
-    if (populateCanFail) await this.#allocate(length, mapping.populate(offset, length, threads));
+    if (!populateCanFail) return;
+    await this.#allocate(offset, length, signal, (at, size) => mapping.populate(at, size, threads));
   }
 
-  secure(offset: number, length: number): Promise<void> | undefined {
+  secure(offset: number, length: number, signal?: AbortSignal): Promise<void> | undefined {
     const { secure } = this.#parts;
-    return secure && this.#allocate(length, secure(offset, length));
+    return secure && this.#allocate(offset, length, signal, secure);
   }
 
   onLoss(callback: () => void): void {
     this.#parts.watch?.(callback);
   }
 
-  startEmpty(): void {
+  checkDiscards(): void {
     const { id, cannotDiscard, discarder } = this.#parts;
     if (cannotDiscard !== undefined) {
       throw new ConfigError('BAD_BACKEND', `memory backend ${id}: ${cannotDiscard}`);
     }
     try {
-      // Also where nothing is to be dropped: it shows whether the file system can.
-      discarder.discardNow(0, this.size);
+      discarder.probe();
     } catch (cause) {
-      const message = `memory backend ${id}: memory cannot be given back: ${messageOf(cause)}`;
-      throw new ConfigError('BAD_BACKEND', message, { cause });
+      throw new ConfigError('BAD_BACKEND', this.#cannotGiveBack(cause), { cause });
     }
+  }
+
+  async startEmpty(signal?: AbortSignal): Promise<number> {
+    try {
+      return await this.#parts.discarder.empty(() => signal?.throwIfAborted());
+    } catch (cause) {
+      signal?.throwIfAborted();
+      throw new HostError('DISCARD_FAILED', this.#cannotGiveBack(cause), { cause });
+    }
+  }
+
+  keep(): void {
+    this.#parts.keep?.();
+  }
+
+  #cannotGiveBack(cause: unknown): string {
+    return `memory backend ${this.#parts.id}: memory cannot be given back: ${messageOf(cause)}`;
   }
 
   trouble(): string | undefined {
@@ -108,10 +129,21 @@ export class MappedBacking implements Backing {
     this.#parts.release();
   }
 
-  async #allocate(length: number, work: Promise<void>): Promise<void> {
+  /** @param signal  where it can be given up, it is done in pieces */
+  async #allocate(
+    offset: number,
+    length: number,
+    signal: AbortSignal | undefined,
+    work: (offset: number, length: number) => Promise<void>,
+  ): Promise<void> {
+    const piece = signal === undefined ? length : Math.max(PIECE, this.pageSize);
     try {
-      await work;
+      for (let done = 0; done < length; done += piece) {
+        signal?.throwIfAborted();
+        await work(offset + done, Math.min(piece, length - done));
+      }
     } catch (cause) {
+      signal?.throwIfAborted();
       const why = this.trouble() ?? messageOf(cause);
       const message = `memory backend ${this.#parts.id}: cannot allocate ${formatSize(length)}: ${why}`;
       throw new HostError('NO_MEMORY', message, { cause });

@@ -47,8 +47,13 @@ export class ZeroingDiscarder implements Discarder {
     }
   }
 
-  discardNow(): void {
-    // What must be zero is made so by clear(), when the guest is about to get it.
+  probe(): void {
+    // Nothing is ever given back.
+  }
+
+  /** What must be zero is made so by clear(), when the guest is about to get it. */
+  empty(): Promise<number> {
+    return Promise.resolve(0);
   }
 
   /** From now on the guest may write there. */

@@ -2,7 +2,7 @@ import { LOG_LEVELS } from '../../log.ts';
 import type { CommandSpecs } from './command-spec.ts';
 import { bool, int, listOf, NOTHING, object, oneOf, optional, str } from './type.ts';
 
-export const RUN_STATES = ['running', 'paused', 'shutdown', 'internal-error'] as const;
+export const RUN_STATES = ['running', 'prelaunch', 'paused', 'shutdown', 'internal-error'] as const;
 
 const VersionInfo = object({
   qemu: object({ major: int, minor: int, micro: int }),

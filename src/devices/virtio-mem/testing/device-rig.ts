@@ -63,8 +63,16 @@ export class FailingBacking implements Backing {
     return this.inner.clear(offset, length);
   }
 
-  startEmpty(): void {
-    this.inner.startEmpty();
+  checkDiscards(): void {
+    this.inner.checkDiscards();
+  }
+
+  startEmpty(): Promise<number> {
+    return this.inner.startEmpty();
+  }
+
+  keep(): void {
+    this.inner.keep();
   }
 
   secure(): Promise<void> | undefined {

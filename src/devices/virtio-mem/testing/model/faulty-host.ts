@@ -207,8 +207,16 @@ class FaultyBacking implements Backing {
     });
   }
 
-  startEmpty(): void {
-    this.#parts.inner.startEmpty();
+  checkDiscards(): void {
+    this.#parts.inner.checkDiscards();
+  }
+
+  startEmpty(): Promise<number> {
+    return this.#parts.inner.startEmpty();
+  }
+
+  keep(): void {
+    this.#parts.inner.keep();
   }
 
   secure(offset: number, length: number): Promise<void> | undefined {
