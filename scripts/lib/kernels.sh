@@ -2,9 +2,9 @@
 # Fetches a stock kernel and keeps the few files of it that are needed.
 # Sourced by scripts/assets; uses its cache, scratch, force and here.
 
-# ensure_kernel FOLDER META-PACKAGE WHICH MODULE...: fills cache/FOLDER with vmlinuz,
-# vmlinux, version and modules/. WHICH is the kernel of the `installed` suite or the
-# `newest` of all. Does nothing if that was done for the same list of modules.
+# ensure_kernel FOLDER META-PACKAGE SUITE MODULE...: fills cache/FOLDER with vmlinuz,
+# vmlinux, version and modules/. SUITE is `installed`, `newest` for the newest of all, or a
+# codename. Does nothing if that was done for the same list of modules.
 ensure_kernel() {
   local folder=$cache/$1 meta=$2 which=$3 wanted="$2 $3 ${*:4}"
   if [[ $force == no && -e $folder/version ]] &&
@@ -16,14 +16,19 @@ ensure_kernel() {
   ensure_packages xz-utils zstd
   local package unpacked=$scratch/unpacked made=$scratch/made
   rm -rf -- "$unpacked" "$made"
-  if [[ $which == newest ]]; then
-    open_suites "$(stable_codename)-backports" unstable ||
-      die 'cannot read the lists of other Debian suites'
-    package=$(newest_kernel "$meta")
-    [[ -n $package ]] || die "no kernel package behind $meta"
-  else
-    package=$(depended_kernel "$meta")
-  fi
+  case $which in
+    installed) package=$(depended_kernel "$meta") ;;
+    newest)
+      open_suites "$(stable_codename)-backports" unstable ||
+        die 'cannot read the lists of other Debian suites'
+      package=$(newest_kernel "$meta")
+      ;;
+    *)
+      open_suites "$which" || die "cannot read the list of the suite $which"
+      package=$(newest_kernel "$meta")
+      ;;
+  esac
+  [[ -n $package ]] || die "no kernel package behind $meta"
   unpack_package "$package" "$unpacked"
   # Newer suites make packages of their own of its parts.
   for package in $(depended_parts "$package"); do unpack_package "$package" "$unpacked"; done

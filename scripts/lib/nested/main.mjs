@@ -2,12 +2,13 @@
 // command to end, and leaves nothing behind. The agent on the other side is
 // l1-agent.sh.
 //
-// Usage: node main.mjs QEMU L1-FOLDER [OPTION...] [--] COMMAND [ARGUMENT...]
+// Usage: node main.mjs [OPTION...] [--] COMMAND [ARGUMENT...]
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { constants } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { copyUntil, listen } from './channels.mjs';
 import { createJobFolder, createShare, writeJob } from './job.mjs';
@@ -15,6 +16,7 @@ import { parseOptions, UserError } from './options.mjs';
 import { startQemu } from './qemu.mjs';
 import { connectTerminal, terminalSize } from './terminal.mjs';
 
+const ASSETS = join(import.meta.dirname, '..', '..', 'assets');
 const STATUS_TIME_UP = 124;
 const STATUS_FAILED = 125;
 const BOOT_SECONDS = 300; // 3 when nothing else runs
@@ -30,8 +32,9 @@ class RunEnded extends Error {
   }
 }
 
-async function main([program, l1, ...args]) {
+async function main(args) {
   const options = parseOptions(args, process.stdin.isTTY === true && process.stdout.isTTY === true);
+  const { program, l1 } = findMachine(options);
   const job = createJobFolder();
   const consoleLog = join(job, 'console.log');
   const cleanUp = [() => rmSync(job, { recursive: true, force: true })];
@@ -57,6 +60,23 @@ async function run({ program, l1, options, job, consoleLog, cleanUp }) {
   const channels = await Promise.race([connected, ending.promise]);
   const finished = attach(channels, { token, options, ending, cleanUp });
   return await Promise.race([finished, ending.promise]);
+}
+
+/** Where QEMU and the kernel are, once scripts/assets has fetched what is missing of them. */
+function findMachine({ kernel }) {
+  const names = ['qemu', kernel === undefined ? 'l1-kernel' : `l1-kernel:${kernel}`];
+  const assets = (...args) =>
+    execFileSync(ASSETS, [...args, ...names], { stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    assets();
+    const [program, image] = `${assets('--path')}`.trim().split('\n');
+    return { program, l1: dirname(image) };
+  } catch (error) {
+    throw new RunEnded(
+      `scripts/assets ${names.join(' ')} has failed: ${error.message}`,
+      STATUS_FAILED,
+    );
+  }
 }
 
 /** Connects the channels; resolves to the command's exit status. */

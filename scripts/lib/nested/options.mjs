@@ -4,6 +4,7 @@
 export class UserError extends Error {}
 
 const patterns = {
+  '--kernel': /^[a-z]+$/,
   '--memory': /^[1-9][0-9]*[MGT]$/,
   '--cpus': /^[1-9][0-9]*$/,
   '--timeout': /^[0-9]+$/,
@@ -15,6 +16,7 @@ const patterns = {
 /** @param {string[]} args  @param {boolean} onTerminal */
 export function parseOptions(args, onTerminal) {
   const options = {
+    kernel: undefined,
     memory: '12G',
     cpus: 2,
     kernelWords: [],
@@ -52,7 +54,8 @@ function splitAtEquals(arg) {
 }
 
 function setOption(options, name, value) {
-  if (name === '--memory') options.memory = value;
+  if (name === '--kernel') options.kernel = value;
+  else if (name === '--memory') options.memory = value;
   else if (name === '--cpus') options.cpus = Number(value);
   else if (name === '--timeout') options.timeoutSeconds = Number(value);
   else if (name === '--env') options.env.push(value);
