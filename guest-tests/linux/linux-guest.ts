@@ -92,6 +92,15 @@ export class LinuxGuest {
     return Number(output);
   }
 
+  /** `msi` or `msix` for each message-signalled interrupt of a virtio device; none with a wire. */
+  async interruptModes(device: string): Promise<readonly string[]> {
+    // Following the link first: the folder above it is the PCI device's.
+    const modes = await this.run(
+      `cat /sys/bus/virtio/devices/${device}/../msi_irqs/* 2>/dev/null || true`,
+    );
+    return modes.split('\n').filter((mode) => mode !== '');
+  }
+
   /** Types a command that ends the guest or reboots it: nothing comes back. */
   type(command: string): void {
     this.vm.process.write(`${command}\n`);
@@ -102,12 +111,14 @@ export class LinuxGuest {
     return (await this.number("awk '/^MemTotal:/ { print $2 }' /proc/meminfo")) * 1024;
   }
 
-  /** Addresses of the memory blocks that are online at and above `from`; 128 MiB each. */
+  /** Bytes of a memory block: 128 MiB in guests of less than 64 GiB. */
+  async blockSize(): Promise<number> {
+    return Number.parseInt(await this.run('cat /sys/devices/system/memory/block_size_bytes'), 16);
+  }
+
+  /** Addresses of the memory blocks that are online at and above `from`. */
   async onlineBlocks(from: number): Promise<readonly number[]> {
-    const size = Number.parseInt(
-      await this.run('cat /sys/devices/system/memory/block_size_bytes'),
-      16,
-    );
+    const size = await this.blockSize();
     // Blocks may go while grep looks.
     const output = await this.run(
       `grep -slx online /sys/devices/system/memory/memory*/state; true`,

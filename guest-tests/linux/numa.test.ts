@@ -19,18 +19,26 @@ async function nodeMemory(): Promise<readonly number[]> {
     .map((kilobytes) => Number(kilobytes) * 1024);
 }
 
+/** Ranges of addresses of a node's memory blocks, lowest first. */
+async function nodeRanges(node: number): Promise<readonly string[]> {
+  const guest = linux();
+  const size = await guest.blockSize();
+  const links = await guest.run(`ls -1d /sys/devices/system/node/node${node}/memory[0-9]*`);
+  const blocks = [...links.matchAll(/memory(\d+)$/gm)]
+    .map(([, index]) => Number(index))
+    .sort((a, b) => a - b);
+  const firsts = blocks.filter((block) => !blocks.includes(block - 1));
+  const lasts = blocks.filter((block) => !blocks.includes(block + 1));
+  const hex = (address: number) => `0x${address.toString(16)}`;
+  return firsts.map((first, i) => `${hex(first * size)}-${hex(((lasts[i] ?? 0) + 1) * size - 1)}`);
+}
+
 describe('two nodes with a memory device each', () => {
   it('are what the kernel makes of the ACPI tables', async () => {
-    const log = await linux().run("dmesg | grep -E 'SRAT|SLIT'");
-    for (const cpu of [0, 1, 2, 3]) {
-      const node = cpu >> 1;
-      expect(log).toContain(`SRAT: PXM ${node} -> APIC 0x0${cpu} -> Node ${node}\n`);
-    }
-    expect(log).toContain('SRAT: Node 0 PXM 0 [mem 0x00000000-0x7fffffff]\n');
-    expect(log).toContain('SRAT: Node 1 PXM 1 [mem 0x80000000-0xbfffffff]\n');
-    expect(log).toContain('SRAT: Node 1 PXM 1 [mem 0x100000000-0x13fffffff]\n');
-    expect(log).toContain('SRAT: Node 0 PXM 0 [mem 0x140000000-0x33fffffff] hotplug\n');
-    expect(log).toContain('SRAT: Node 1 PXM 1 [mem 0x340000000-0x53fffffff] hotplug\n');
+    expect(await nodeRanges(0)).toEqual(['0x0-0x7fffffff']);
+    // Around the hole below 4 GiB; behind that comes what vm1 has plugged.
+    const boot = ['0x80000000-0xbfffffff', '0x100000000-0x13fffffff'];
+    expect((await nodeRanges(1)).slice(0, 2)).toEqual(boot);
   });
 
   it('give it no reason to complain', async () => {

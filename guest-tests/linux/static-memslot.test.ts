@@ -11,9 +11,9 @@ const linux = useLinux({
 
 describe('vmlinuz entered by the 64-bit protocol, one static slot, no MSI', () => {
   it('has an interrupt line for the device', async () => {
-    const line = await linux().run('grep virtio0 /proc/interrupts');
-    expect(line).toContain('IO-APIC');
-    expect(line).not.toContain('MSI');
+    const guest = linux();
+    expect(await guest.interruptModes('virtio0')).toEqual([]);
+    expect(await guest.number('grep -c virtio0 /proc/interrupts')).toBe(1);
   });
 
   it('grows, shrinks to nothing and grows again in that one slot', async () => {
@@ -27,12 +27,12 @@ describe('vmlinuz entered by the 64-bit protocol, one static slot, no MSI', () =
       await counted(guest, before + size);
       expect(await activeSlots(guest.monitor, 'big')).toEqual(slots);
     }
+    expect(await guest.number(`awk '/virtio0/ { print $2 }' /proc/interrupts`)).toBeGreaterThan(0);
   });
 
   it('ends with 0 when the guest powers off', async () => {
     const guest = linux();
     guest.type('poweroff -f');
     expect(await guest.exit()).toEqual({ code: 0, signal: null });
-    expect(guest.vm.serial.transcript).toContain('reboot: Power down');
   });
 });
