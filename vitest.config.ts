@@ -12,7 +12,7 @@ const DEVICE_MEMORY = 'guest-tests/bare-metal/device-memory.test.ts';
 /** Of bare-metal guests, on the KVM of Linux too: what a triple fault leaves depends on the CPU. */
 const TRIPLE_FAULTS = ['boot', 'reset'].map((name) => `guest-tests/bare-metal/${name}.test.ts`);
 
-// Three suites with three needs: `unit` runs anywhere, `guest` needs /dev/kvm, and
+// Suites with different needs: `unit` runs anywhere, `guest` needs /dev/kvm, and
 // `linux` needs a KVM that can run a Linux kernel (scripts/nested provides one).
 // Time limits are generous: machines are shared, and an emulated one is slow.
 export default defineConfig({
@@ -45,9 +45,14 @@ export default defineConfig({
           include: ['guest-tests/linux/**/*.test.ts', DEVICE_MEMORY, ...TRIPLE_FAULTS],
           testTimeout: 600_000,
           hookTimeout: 600_000,
-          // Most of a test is waiting for one guest: an emulated machine of two CPUs has room for two.
-          maxWorkers: 2,
+          // An emulated machine of one CPU has room for one guest, and takes long to start workers.
+          maxWorkers: 1,
+          isolate: false,
         },
+      },
+      {
+        // Tries the nested machine itself, for as long as it is told; not part of scripts/test.
+        test: { name: 'soak', include: ['guest-tests/soak/**/*.test.ts'] },
       },
     ],
   },

@@ -18,7 +18,7 @@ export function parseOptions(args, onTerminal) {
   const options = {
     kernel: undefined,
     memory: '12G',
-    cpus: 2,
+    cpus: 1,
     kernelWords: [],
     env: [],
     interactive: onTerminal,
