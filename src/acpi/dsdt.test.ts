@@ -44,6 +44,20 @@ const NUMA: AcpiConfig = {
   },
 };
 
+/** The first node has nothing, the second memory alone. */
+const BARE: AcpiConfig = {
+  ...SMALL,
+  numa: {
+    cpuNodes: [2],
+    memory: [{ node: 1, base: 0, size: 0xc000_0000, hotPluggable: false }],
+    distances: [
+      [10, 20, 20],
+      [20, 10, 20],
+      [20, 20, 10],
+    ],
+  },
+};
+
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'tsvmm-acpi-'));
@@ -82,6 +96,9 @@ describe.skipIf(!isInstalled('iasl'))('with iasl installed', () => {
     ['XSDT', 'large', LARGE],
     ['XSDT', 'numa', NUMA],
     ['SRAT', 'numa', NUMA],
+    ['DSDT', 'numa', NUMA],
+    ['SRAT', 'bare nodes', BARE],
+    ['DSDT', 'bare nodes', BARE],
     ['SLIT', 'numa', NUMA],
   ])('%s (%s) recompiles without a remark, to the same bytes', (signature, _, config) => {
     const asl = disassemble(config, signature);
@@ -104,7 +121,8 @@ describe.skipIf(!isInstalled('iasl'))('with iasl installed', () => {
     );
     expect(values('Hot Pluggable')).toEqual(['0', '0', '1']);
     expect(new Set(values('Enabled'))).toEqual(new Set(['1']));
-    expect(values('Apic ID').slice(0, 2)).toEqual(['00', '01']);
+    // By node: every third is in node 0.
+    expect(values('Apic ID').slice(0, 2)).toEqual(['00', '03']);
     expect(disassemble(NUMA, 'SLIT')).toContain('28 1F 0A');
   });
 

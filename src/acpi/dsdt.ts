@@ -1,4 +1,5 @@
 import { integer, name, pack, scope } from './aml.ts';
+import { bareNodes, nodeModule } from './bare-nodes.ts';
 import type { AcpiConfig } from './config.ts';
 import { hostBridge } from './host-bridge.ts';
 import {
@@ -25,7 +26,8 @@ export function buildDsdt(config: AcpiConfig): Uint8Array {
     name('\\_S5', pack([sleepType, sleepType, integer(0), integer(0)])),
     scope('\\_SB', [
       ...config.apicIds.map((_, uid) => processorDevice(uid)),
-      hostBridge(config.mmio64),
+      ...(config.numa === undefined ? [] : bareNodes(config.numa)).map(nodeModule),
+      hostBridge(config),
       motherboardResources(),
       ...(config.serial ? [serialPort()] : []),
       realTimeClock(),

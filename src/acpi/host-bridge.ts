@@ -19,7 +19,7 @@ import {
   uuid,
   when,
 } from './aml.ts';
-import type { AddressWindow } from './config.ts';
+import type { AcpiConfig, AddressWindow } from './config.ts';
 import {
   busWindow,
   ioPorts,
@@ -98,13 +98,15 @@ function operatingSystemCapabilities(): Aml {
 }
 
 /** The PCI Express host bridge, `PCI0`, to be put into `\_SB`. */
-export function hostBridge(mmio64: AddressWindow | undefined): Aml {
+export function hostBridge({ mmio64, numa }: Pick<AcpiConfig, 'mmio64' | 'numa'>): Aml {
   return device('PCI0', [
     name('_HID', eisaId('PNP0A08')),
     name('_CID', eisaId('PNP0A03')),
     name('_UID', integer(0)),
     name('_SEG', integer(0)),
     name('_BBN', integer(0)),
+    // Without it a guest with nodes complains that the bus is in none.
+    ...(numa === undefined ? [] : [name('_PXM', integer(0))]),
     name('_CRS', currentResources(mmio64)),
     name('_PRT', interruptRouting()),
     operatingSystemCapabilities(),

@@ -1,3 +1,4 @@
+import { bareNodes, initiator } from './bare-nodes.ts';
 import type { AcpiConfig, AcpiNuma, NodeMemory } from './config.ts';
 import { type Field, u16, u32, u64, u8, zeros } from './fields.ts';
 import { systemTable } from './system-table.ts';
@@ -31,15 +32,23 @@ function memory({ node, base, size, hotPluggable }: NodeMemory): Field {
 
 /**
  * Which processors and which memory belong to which node. Memory that the guest may get later is
- * hot-pluggable: the guest must not count on it at boot.
+ * hot-pluggable: the guest must not count on it at boot. By node, so that a guest that counts nodes as
+ * it meets them counts as we do.
  *
  * @see ACPI 6.5 §5.2.16
  */
 export function buildSrat({ apicIds }: AcpiConfig, numa: AcpiNuma): Uint8Array {
+  const processors = apicIds.map((id, index) => {
+    const node = numa.cpuNodes[index] ?? 0;
+    return { node, field: processor(id, node) };
+  });
+  const initiators = bareNodes(numa).map((node) => ({ node, field: initiator(node) }));
+  const byNode = (a: { readonly node: number }, b: { readonly node: number }): number =>
+    a.node - b.node;
   return systemTable('SRAT', 3, [
     u32(TABLE_REVISION),
     zeros(8),
-    ...apicIds.map((id, index) => processor(id, numa.cpuNodes[index] ?? 0)),
-    ...numa.memory.map(memory),
+    ...[...processors, ...initiators].sort(byNode).map(({ field }) => field),
+    ...[...numa.memory].sort(byNode).map(memory),
   ]);
 }

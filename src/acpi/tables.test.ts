@@ -205,6 +205,8 @@ describe('NUMA nodes', () => {
     ],
     distances: Array.from({ length: 0x0202 }, () => Array.from({ length: 0x0202 }, () => 10)),
   };
+  /** Bytes of the initiators of the nodes without anything. */
+  const BARE = (0x0201 - 2) * 32;
   const SMALL: AcpiNuma = {
     cpuNodes: [0, 0, 1, 1],
     memory: NUMA.memory,
@@ -226,7 +228,8 @@ describe('NUMA nodes', () => {
   it('have processors by local APIC id, the number of the node in two pieces', () => {
     const view = srat([0, 1, 2, 254], NUMA);
     const entries = [0, 1, 2, 3].map((index) => {
-      const at = 48 + 16 * index;
+      // Nodes that have nothing are before the last one.
+      const at = 48 + 16 * index + (index === 3 ? BARE : 0);
       const bytes = [0, 1, 2, 3, 8, 9].map((offset) => view.getUint8(at + offset));
       return [...bytes, view.getUint32(at + 4, true)];
     });
@@ -240,9 +243,51 @@ describe('NUMA nodes', () => {
 
   it('have processors by x2APIC id from 255 on', () => {
     const view = srat([0, 1, 2, 255], NUMA);
-    const at = 48 + 3 * 16;
+    const at = 48 + 3 * 16 + BARE;
     expect([view.getUint8(at), view.getUint8(at + 1)]).toEqual([2, 24]);
     expect([4, 8, 12].map((offset) => view.getUint32(at + offset, true))).toEqual([0x0201, 255, 1]);
+  });
+
+  /** The nodes in the order in which a guest meets them: processors and initiators, then memory. */
+  function nodesAsMet(view: DataView): readonly number[] {
+    const first: number[] = [];
+    const second: number[] = [];
+    for (let at = 48; at < view.byteLength; at += view.getUint8(at + 1)) {
+      const type = view.getUint8(at);
+      if (type === 0) first.push(view.getUint8(at + 2));
+      if (type === 5) first.push(view.getUint32(at + 4, true));
+      if (type === 1) second.push(view.getUint32(at + 2, true));
+    }
+    return [...new Set([...first, ...second])];
+  }
+
+  const ram = (node: number, base: number) => {
+    return { node, base, size: 2 ** 30, hotPluggable: false };
+  };
+  it.each<[string, readonly number[], AcpiNuma['memory'], number, number]>([
+    ['all have processors', [1, 0, 1, 0], [ram(1, 0), ram(0, 2 ** 30)], 2, 0],
+    ['memory alone is last', [0, 0, 1, 1], [ram(0, 0), ram(2, 2 ** 30)], 3, 0],
+    ['one has nothing', [0, 0, 2, 2], [ram(0, 0), ram(2, 2 ** 30)], 3, 1],
+    ['the last has nothing', [0, 0, 0, 0], [ram(0, 0), ram(1, 2 ** 30)], 3, 2],
+    ['memory alone comes first', [1, 1, 1, 1], [ram(0, 0), ram(1, 2 ** 30)], 2, 1],
+    ['addresses go another way', [0, 0, 0, 0], [ram(2, 0), ram(0, 2 ** 30), ram(1, 2 ** 31)], 3, 0],
+  ])('are met in their order where %s', (_case, cpuNodes, memory, count, initiators) => {
+    const distances = Array.from({ length: count }, () => Array.from({ length: count }, () => 10));
+    const view = srat([0, 1, 2, 3], { cpuNodes, memory, distances });
+    expect(nodesAsMet(view)).toEqual(Array.from({ length: count }, (_, node) => node));
+    expect(view.byteLength).toBe(48 + 4 * 16 + initiators * 32 + memory.length * 40);
+  });
+
+  it('have an initiator where there is nothing else, which is in the DSDT', () => {
+    const numa = { ...SMALL, cpuNodes: [1, 1, 1, 1], memory: [ram(1, 0)] };
+    const view = srat([0, 1, 2, 3], numa);
+    const handle = Buffer.from(view.buffer, view.byteOffset + 56, 8).toString('latin1');
+    expect([48, 49, 51].map((at) => view.getUint8(at))).toEqual([5, 32, 0]);
+    expect([52, 64, 72].map((at) => view.getUint32(at, true))).toEqual([0, 0, 1]);
+    expect(handle).toBe('ACPI0004');
+    const dsdt = Buffer.from(readTables(buildAcpiTables({ ...CONFIG, numa })).get('DSDT')!.buffer);
+    expect(dsdt.includes('N000')).toBe(true);
+    expect(dsdt.includes('N001')).toBe(false);
   });
 
   it('have memory, hot-pluggable where it may come and go', () => {
