@@ -4,8 +4,8 @@ import type { Segment, SpecialRegisters } from '../registers.ts';
 /** Segments of real mode that all begin at 0. */
 export const REAL_MODE_FLAT = { base: 0n, selector: 0, limit: 0xffff };
 
-/** Where the tables of `user64` are, out of the way of the first 64 KiB. */
-const PML4 = 0x1_0000;
+/** Where the tables of long mode are, out of the way of the first 64 KiB. */
+export const PML4 = 0x1_0000;
 const PDPT = 0x1_1000;
 const PAGE_DIRECTORY = 0x1_2000;
 const TSS = 0x2_0000;
@@ -32,21 +32,32 @@ export function prepareUser64(memory: NativeMapping): void {
 }
 
 /** Registers of long mode at CPL 3. */
-export function user64Registers(special: SpecialRegisters): SpecialRegisters {
+export const user64Registers = (special: SpecialRegisters): SpecialRegisters =>
+  longModeRegisters(special, 3);
+
+/** Registers of long mode at CPL 0, which may use SVM. */
+export function kernel64Registers(special: SpecialRegisters): SpecialRegisters {
+  const registers = longModeRegisters(special, 0);
+  return { ...registers, efer: registers.efer | EFER_SVME };
+}
+
+const EFER_SVME = 1n << 12n;
+
+function longModeRegisters(special: SpecialRegisters, cpl: number): SpecialRegisters {
   const data: Segment = {
-    selector: 0x23,
+    selector: 0x20 | cpl,
     base: 0n,
     limit: 0xffff_ffff,
     type: 3,
     present: 1,
-    dpl: 3,
+    dpl: cpl,
     db: 1,
     s: 1,
     l: 0,
     g: 1,
     avl: 0,
   };
-  const code: Segment = { ...data, selector: 0x1b, type: 0xb, db: 0, l: 1 };
+  const code: Segment = { ...data, selector: 0x18 | cpl, type: 0xb, db: 0, l: 1 };
   const tr: Segment = {
     ...data,
     selector: 0x28,

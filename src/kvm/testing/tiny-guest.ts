@@ -3,7 +3,7 @@ import { addon, type CpuidTable, type NativeIoRange, type NativeMapping } from '
 import type { ExitKind } from '../exit.ts';
 import { KvmSystem } from '../system.ts';
 import type { Vcpu } from '../vcpu.ts';
-import { prepareUser64, REAL_MODE_FLAT, user64Registers } from './cpu-modes.ts';
+import { kernel64Registers, prepareUser64, REAL_MODE_FLAT, user64Registers } from './cpu-modes.ts';
 import type { Vm } from '../vm.ts';
 
 /** Why a test is skipped, or '' when it can run. */
@@ -28,14 +28,17 @@ export interface SeenExit {
   readonly values: readonly bigint[];
 }
 
+type GuestMode = 'real' | 'user64' | 'kernel64';
+
 export interface TinyGuestOptions {
   /** Machine code, entered at CODE. */
   readonly code: readonly number[];
   /**
    * `real` (the default) with flat 64 KiB segments from 0; or `user64`: long mode at CPL 3 with the
-   * first GiB mapped one to one, every port permitted and no interrupt table.
+   * first GiB mapped one to one, every port permitted and no interrupt table; or `kernel64`, the same
+   * at CPL 0, on an AMD processor.
    */
-  readonly mode?: 'real' | 'user64';
+  readonly mode?: GuestMode;
   readonly vcpus?: number;
   readonly irqchip?: boolean;
   readonly ranges?: readonly Partial<NativeIoRange>[];
@@ -50,7 +53,7 @@ export class TinyGuest {
   readonly posted: string[] = [];
   /** Offsets in the shadow of the ranges, in order. */
   readonly shadowOffsets: readonly number[];
-  readonly #mode: 'real' | 'user64';
+  readonly #mode: GuestMode;
   #exits: SeenExit[] = [];
   #waiting: ((exit: SeenExit) => void) | undefined;
   onPosted = (): void => this.drain();
@@ -69,7 +72,7 @@ export class TinyGuest {
     });
     this.memory.write(CODE, Uint8Array.from(options.code));
     this.#mode = options.mode ?? 'real';
-    if (this.#mode === 'user64') prepareUser64(this.memory);
+    if (this.#mode !== 'real') prepareUser64(this.memory);
     this.vm.setTssAddr(0xfffb_d000);
     if (options.irqchip === true) this.vm.createIrqchip();
     this.vm.setMemslot({
@@ -147,7 +150,7 @@ export class TinyGuest {
             es: { ...special.es, ...REAL_MODE_FLAT },
             ss: { ...special.ss, ...REAL_MODE_FLAT },
           }
-        : user64Registers(special),
+        : (this.#mode === 'user64' ? user64Registers : kernel64Registers)(special),
     );
     vcpu.setRegisters({ ...vcpu.registers(), rip: BigInt(CODE), rsp: 0x8000n, rflags: 2n });
     return vcpu;
