@@ -49,8 +49,8 @@ export class MemoryModel {
     if (what === 'state')
       return plugged === count ? 'ack plugged' : plugged === 0 ? 'ack unplugged' : 'ack mixed';
     if (what === 'unplug') return plugged === count ? 'ack' : 'error';
-    if ((this.plugged + count) * this.block > this.requested) return 'nack';
     if (plugged > 0) return 'error';
+    if ((this.plugged + count) * this.block > this.requested) return 'nack';
     return this.plugged + count > this.capacity ? 'busy' : 'ack';
   }
 

@@ -135,6 +135,34 @@ export class DescriptorChain {
     return done;
   }
 
+  /**
+   * Whether `length` bytes can be written from the start of the writable part on; a device that asks
+   * before its work does none that it could not answer for. Else the queue is broken, as by `write`.
+   */
+  canWrite(length: number): boolean {
+    let left = length;
+    for (let i = this.#readableBuffers; i < this.#buffers && left > 0; i++) {
+      const at = this.#gpas[i] ?? 0;
+      const part = Math.min(this.#lengths[i] ?? 0, left);
+      if (this.#owner.dead) return false;
+      if (!this.#owner.memory.isUsable(at, part)) {
+        this.#notMemory(at, part, 0);
+        return false;
+      }
+      left -= part;
+    }
+    return left === 0;
+  }
+
+  /** Whether some writable byte is in a range. */
+  writesInto(gpa: number, length: number): boolean {
+    for (let i = this.#readableBuffers; i < this.#buffers; i++) {
+      const at = this.#gpas[i] ?? 0;
+      if (at < gpa + length && gpa < at + (this.#lengths[i] ?? 0)) return true;
+    }
+    return false;
+  }
+
   #notMemory(gpa: number, length: number, done: number): number {
     const where = `${hex(gpa)}, ${length} bytes`;
     this.#owner.fault(`chain ${this.#head} has a buffer outside memory: ${where}`);

@@ -86,6 +86,18 @@ export class RingMemory {
     return this.map();
   }
 
+  /** Whether some byte of the areas is in a range. */
+  isIn(gpa: number, length: number): boolean {
+    if (this.#fixed) return false;
+    const { descriptors, avail, used } = this.#addresses;
+    const areas = [
+      [descriptors, this.#descriptors.byteLength],
+      [avail, this.#avail.byteLength],
+      [used, this.#used.byteLength],
+    ] as const;
+    return areas.some(([at, size]) => at < gpa + length && gpa < at + size);
+  }
+
   get descriptors(): DataView {
     return this.#descriptors;
   }

@@ -102,6 +102,11 @@ export class SplitQueue {
     };
   }
 
+  /** Whether answers to a chain, or the rings, are in a range of guest memory: not once it is gone. */
+  needs(chain: DescriptorChain, gpa: number, length: number): boolean {
+    return chain.writesInto(gpa, length) || this.#ring.isIn(gpa, length);
+  }
+
   /** Takes the next available chain. @returns undefined when there is none or the queue is broken */
   pop(): DescriptorChain | undefined {
     if (!this.#usable()) return undefined;

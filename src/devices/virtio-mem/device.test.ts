@@ -170,7 +170,7 @@ describe('requests', () => {
   it('count each answer', async () => {
     const rig = started({ requestedSize: BLOCK });
     await rig.ask(PLUG, BASE, 1);
-    await rig.ask(PLUG, BASE, 1);
+    await rig.ask(PLUG, BASE + BLOCK, 1);
     await rig.ask(UNPLUG, BASE + BLOCK, 1);
     await rig.ask(STATE, BASE, 1);
     expect(rig.device.answers).toEqual({ ack: 2, nack: 1, busy: 0, error: 1 });
@@ -413,5 +413,57 @@ describe('discard manager', () => {
     rig.memory.unregister(listener);
     await rig.ask(PLUG, BASE + BLOCK, 1);
     expect(heard).toEqual(['+1/2', '-1/1', '-2/1']);
+  });
+});
+
+describe('by the letter', () => {
+  it('refuses a plug of plugged blocks as an error, however much it asks for', async () => {
+    const rig = started({ requestedSize: 2 * BLOCK });
+    expect(await rig.ask(PLUG, BASE, 2)).toBe(ACK);
+    expect(await rig.ask(PLUG, BASE, 1)).toBe(ERROR);
+    expect(await rig.ask(PLUG, BASE + BLOCK, 8)).toBe(ERROR);
+    expect(await rig.ask(PLUG, BASE + 2 * BLOCK, 8)).toBe(NACK);
+  });
+
+  it('acknowledges UNPLUG_ALL where nothing is plugged, though memory is held', async () => {
+    const rig = started({ requestedSize: GIB });
+    rig.device.setRequestedSize(0);
+    expect(rig.device.sizes.usableSize).toBeGreaterThan(0);
+    const release = rig.holds.take('a test');
+    expect(await rig.ask(UNPLUG_ALL, 0, 0)).toBe(ACK);
+    expect(rig.device.sizes.usableSize).toBe(0);
+    expect(rig.config(CONFIG.usable)).toBe(0);
+    expect(rig.device.heldRequests).toBe(0);
+    release();
+  });
+
+  it('still holds UNPLUG_ALL back where something is plugged', async () => {
+    const rig = started({ requestedSize: GIB });
+    await rig.ask(PLUG, BASE, 1);
+    const release = rig.holds.take('a test');
+    expect(await rig.ask(UNPLUG_ALL, 0, 0)).toBe(BUSY);
+    release();
+  });
+});
+
+describe('who follows the plugged size', () => {
+  it('hears of changes, and of nothing else', async () => {
+    const rig = started({ requestedSize: GIB });
+    const heard: number[] = [];
+    rig.device.onSizeChange(() => heard.push(rig.device.sizes.pluggedSize));
+    await rig.ask(UNPLUG_ALL, 0, 0);
+    await rig.device.resetMemory();
+    rig.device.setRequestedSize(2 * GIB);
+    expect(heard).toEqual([]);
+    await rig.ask(PLUG, BASE, 2);
+    await rig.ask(PLUG, BASE, 2);
+    rig.backing.failDiscard = true;
+    await rig.ask(UNPLUG, BASE, 1);
+    await expect(rig.device.resetMemory()).rejects.toThrow('discard refused');
+    expect(heard).toEqual([2 * BLOCK]);
+    rig.backing.failDiscard = false;
+    await rig.device.resetMemory();
+    await rig.device.resetMemory();
+    expect(heard).toEqual([2 * BLOCK, 0]);
   });
 });

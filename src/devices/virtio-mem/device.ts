@@ -64,6 +64,8 @@ export class VirtioMem implements VirtioDevice {
   readonly #nudge = new Nudge(() => this.#host?.configChanged());
   readonly #sizeListeners = new Set<() => void>();
   readonly #requestListeners = new Set<() => void>();
+  /** The plugged size that listeners know, in bytes. */
+  #toldSize = 0;
   #host: VirtioHost | undefined;
   #queue: SplitQueue | undefined;
   /** When the request at hand was taken up: performance.now(); NaN when it is not timed. */
@@ -214,9 +216,15 @@ export class VirtioMem implements VirtioDevice {
       this.#host?.needsReset(`a request has ${lengths}, not ${REQUEST_SIZE} and ${RESPONSE_SIZE}`);
       return;
     }
-    chain.read(0, this.#requestBytes, REQUEST_SIZE);
+    // Where either is not memory, the queue is broken by now.
+    if (chain.read(0, this.#requestBytes, REQUEST_SIZE) !== REQUEST_SIZE) return;
+    if (!chain.canWrite(RESPONSE_SIZE)) return;
     if (!decodeRequest(this.#requestView, this.#request)) {
       this.#host?.needsReset(`unknown request type ${this.#requestView.getUint16(0, true)}`);
+      return;
+    }
+    if (this.#takesAnswer(queue, chain)) {
+      this.#host?.needsReset('a request unplugs the memory that its answer needs');
       return;
     }
     this.#startedMs = this.#isTimed() ? performance.now() : Number.NaN;
@@ -230,6 +238,17 @@ export class VirtioMem implements VirtioDevice {
       this.#work = undefined;
       if (this.#queue === queue) this.#respond(queue, chain, late);
     });
+  }
+
+  /** Whether the request at hand would unplug what its answer is written to. */
+  #takesAnswer(queue: SplitQueue, chain: DescriptorChain): boolean {
+    const { type, addr, count } = this.#request;
+    const { memaddr, size, blockSize } = this.properties;
+    if (type === 'unplug') {
+      const isValid = this.#sizes.isValidRange(addr, count);
+      return isValid && queue.needs(chain, addr, count * blockSize);
+    }
+    return type === 'unplug-all' && queue.needs(chain, memaddr, size);
   }
 
   /** A driver that reset the device is back before its last request was through. */
@@ -272,7 +291,11 @@ export class VirtioMem implements VirtioDevice {
   }
 
   #sizeChanged(): void {
-    this.#sizes.publish(this.memory.pluggedSize);
+    const { pluggedSize } = this.memory;
+    this.#sizes.publish(pluggedSize);
+    // The usable region may have changed, or nothing at all.
+    if (pluggedSize === this.#toldSize) return;
+    this.#toldSize = pluggedSize;
     for (const listener of this.#sizeListeners) listener();
   }
 }

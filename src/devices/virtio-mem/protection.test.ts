@@ -148,8 +148,57 @@ describe('devices keep off what is protected', () => {
     ]);
     await told;
     expect(needsReset(driver)).toBe(true);
-    expect(rig.memory.pluggedSize).toBe(0);
-    expect(memory.read(BASE, new Uint8Array(1), 1)).toBe(false);
+    // Nothing was done that could not be answered.
+    expect(rig.memory.pluggedSize).toBe(count * BLOCK);
+    expect(memory.read(BASE, new Uint8Array(1), 1)).toBe(true);
+  });
+
+  it.each([
+    ['response', UNPLUG_ALL, BASE + BLOCK],
+    ['response', PLUG, BASE + 8 * BLOCK],
+    ['response', PLUG, 2 ** 40],
+    ['request', PLUG, BASE + 8 * BLOCK],
+  ])(
+    'a %s to a request of type %d that is at %d, before anything is done',
+    async (what, type, gpa) => {
+      const { rig, memory } = scene();
+      const driver = new TestDriver(rig.device, { memory });
+      driver.start();
+      await rig.memory.plug(0, 2);
+      const at = 0x1000 + DriverQueue.bytes(QUEUE_SIZE);
+      // Plugs what the request, or its response, is in.
+      const request = encode(type, BASE + 8 * BLOCK, type === PLUG ? 1 : 0);
+      memory.write(at, request, request.length);
+      // What was asked before must not be done again for a request that cannot be read.
+      driver.queues[0]?.send(encode(PLUG, BASE + 4 * BLOCK, 1), RESPONSE_SIZE);
+      await driver.interrupt();
+      expect(rig.memory.pluggedSize).toBe(3 * BLOCK);
+      await rig.memory.unplug(4, 1);
+      const told = driver.interrupt();
+      driver.queues[0]?.offer([
+        { gpa: what === 'request' ? gpa : at, length: request.length, writable: false },
+        { gpa: what === 'response' ? gpa : at + 64, length: RESPONSE_SIZE, writable: true },
+      ]);
+      await told;
+      expect(needsReset(driver)).toBe(true);
+      expect(rig.memory.pluggedSize).toBe(2 * BLOCK);
+      expect(rig.device.answers.ack).toBe(1);
+    },
+  );
+
+  it('rings in the blocks that a request would unplug', async () => {
+    const rig = started();
+    const memory = new GuestMemory();
+    const { size, mapping } = rig.backing;
+    memory.add({ name: 'vm0', gpa: BASE, size, mapping, offset: 0, discards: rig.memory });
+    await rig.memory.plug(0, 1);
+    const driver = new TestDriver(rig.device, { memory, gpa: BASE });
+    driver.start();
+    const told = driver.interrupt();
+    driver.queues[0]?.send(encode(UNPLUG_ALL, 0, 0), RESPONSE_SIZE);
+    await told;
+    expect(needsReset(driver)).toBe(true);
+    expect(rig.memory.pluggedSize).toBe(BLOCK);
   });
 
   it.each([1, MANY])('rings in %d blocks that go while a kick comes', async (count) => {

@@ -85,10 +85,11 @@ export class RequestHandler {
   #plug(addr: number, count: number): number | Promise<number> {
     const { memory, sizes, properties } = this.#options;
     if (!sizes.isValidRange(addr, count)) return VIRTIO_MEM_RESP_ERROR;
+    const first = sizes.blockOf(addr);
+    // A must, whatever else is wrong with it; how much it asks for is only then a question.
+    if (!memory.map.isAllUnplugged(first, count)) return VIRTIO_MEM_RESP_ERROR;
     const asked = count * properties.blockSize;
     if (memory.pluggedSize + asked > sizes.requested) return VIRTIO_MEM_RESP_NACK;
-    const first = sizes.blockOf(addr);
-    if (!memory.map.isAllUnplugged(first, count)) return VIRTIO_MEM_RESP_ERROR;
     return this.#change('plug', () => memory.plug(first, count));
   }
 
@@ -101,7 +102,13 @@ export class RequestHandler {
   }
 
   #unplugAll(): number | Promise<number> {
-    const { memory, sizes } = this.#options;
+    const { memory, sizes, holds, onChange } = this.#options;
+    if (memory.map.plugged === 0 && holds.reason !== undefined) {
+      // Memory stays as it is, so whoever holds it need not be asked.
+      sizes.recompute();
+      onChange();
+      return VIRTIO_MEM_RESP_ACK;
+    }
     return this.#change(
       'unplug-all',
       () => memory.unplugAll(),

@@ -1,4 +1,3 @@
-import { closeSync } from 'node:fs';
 import { addon, type NativeMapping } from '../../../kvm/addon.ts';
 import { PAGE_SIZE } from '../../../units.ts';
 import type { Backing } from '../../backing.ts';
@@ -37,6 +36,6 @@ export function zeroingMemory(size: number, onZero: () => void = () => undefined
     populateCanFail: false,
     threads: 1,
     trouble: () => undefined,
-    release: () => closeSync(fd),
+    release: () => addon.closeMemfd(fd),
   });
 }

@@ -56,15 +56,15 @@ export class BlockModel {
   judge(request: AnyRequest): Ruling {
     const { type, addr, count } = request;
     const done = this.held ? 'busy' : 'ack';
-    if (type === 'unplug-all') return done;
+    if (type === 'unplug-all') return this.pluggedSize === 0 ? 'ack' : done;
     const { blockSize } = this.shape;
     const inside = addr >= this.base && addr + count * blockSize <= this.base + this.usable;
     if (!inside || count === 0 || (addr - this.base) % blockSize !== 0) return 'error';
     if (type === 'state') return 'ack';
     const blocks = this.blocksOf(request);
     if (type === 'unplug') return blocks.every((it) => this.#is(it)) ? done : 'error';
-    if (this.pluggedSize + count * blockSize > this.requested) return 'nack';
-    return blocks.some((it) => this.#is(it)) ? 'error' : done;
+    if (blocks.some((it) => this.#is(it))) return 'error';
+    return this.pluggedSize + count * blockSize > this.requested ? 'nack' : done;
   }
 
   /** The blocks that a valid request names. */

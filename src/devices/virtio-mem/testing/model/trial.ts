@@ -103,8 +103,8 @@ export class Trial {
 
   #carryOut(request: AnyRequest): void {
     this.model.carryOut(request);
-    // Who gives everything back also clears what was left over.
-    if (request.type === 'unplug-all') this.#leniency.stale = false;
+    // Who gives everything back also clears what was left over, unless memory is held.
+    if (request.type === 'unplug-all' && !this.model.held) this.#leniency.stale = false;
   }
 
   async #withFaults<T>(faults: readonly Fault[], work: () => Promise<T>): Promise<T> {
