@@ -123,6 +123,9 @@ describe.skipIf(!kernelWords.includes('memmap=1G!8G'))('a device-dax', () => {
     [`mem-path=${DAX},size=2G,share=on`, 'offset and size together are 2 GiB'],
     [`mem-path=${DAX},size=5M,share=on`, 'size=5242880: not a multiple of the page size, 2 MiB'],
     [`mem-path=${DAX},size=512M,share=on,thp=on`, 'thp does not apply to it'],
+    [`mem-path=${DAX},size=512M,share=on,prealloc=on`, 'prealloc=on: does not apply'],
+    [`mem-path=${DAX},size=512M,share=on,prealloc-threads=2`, 'prealloc-threads=2: does not apply'],
+    [`mem-path=${DAX},size=512M,share=on,dump=off`, 'dump=off: does not apply'],
   ])('is refused with %s', async (keys, line) => {
     const vm = startVm({
       virtioMem: ['memdev=m'],

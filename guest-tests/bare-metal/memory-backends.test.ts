@@ -130,6 +130,24 @@ describe('a backend that cannot be', () => {
   });
 });
 
+it('a device called ram is not boot memory', async () => {
+  const vm = await bootAgent({
+    memory: '128M',
+    virtioMem: ['id=ram,size=64G,requested-size=64M,dynamic-memslots=on'],
+  });
+  const { addr } = await vm.agent.initMem();
+  const monitor = await vm.monitor();
+  const before = await monitor.command('info memslots');
+  await vm.agent.ok(`plug ${addr} 32`);
+  expect(await monitor.command('info memory_size_summary')).toBe(
+    `base memory: ${128 * MIB}\nplugged memory: ${64 * MIB}\n`,
+  );
+  // What it would cost to map all of the device and boot memory, each once.
+  const still = /one static slot/;
+  const line = (text: string): string | undefined => text.split('\n').find((it) => still.test(it));
+  expect(line(await monitor.command('info memslots'))).toBe(line(before));
+});
+
 /** Whether this host gives transparent huge pages to whoever asks for them. */
 const gives = (name: string): boolean => {
   try {

@@ -99,11 +99,11 @@ export class ControlView implements MachineControl {
   memslots(): MemslotReport {
     const { table, host } = this.#machine.shell;
     const active = table.list();
-    const slots: MemslotInfo[] = active.map(({ id, gpa, size, owner }) => {
-      return { id, gpa, size, device: owner };
+    const slots: MemslotInfo[] = active.map(({ id, gpa, size, owner, isBootMemory }) => {
+      return { id, gpa, size, device: owner, isBootMemory };
     });
     const model = metadataModel(host);
-    const ram = active.filter(({ owner }) => owner === 'ram').map(({ size }) => size);
+    const ram = active.filter((it) => it.isBootMemory).map(({ size }) => size);
     const regions = this.#machine.memoryDevices.map(({ backing }) => backing.size);
     const costs = (of: MetadataModel): MetadataCosts => {
       const sum = (sizes: readonly number[]): number =>

@@ -133,12 +133,13 @@ export interface MemslotInfo {
   readonly id: number;
   readonly gpa: number;
   readonly size: number;
-  /** Who owns it, as `ram` or a device's id. */
+  /** Who owns it: a device's id, or `ram`, which may be the id of a device, too. */
   readonly device: string;
+  readonly isBootMemory: boolean;
 }
 
 /** A part of a device's region with nothing plugged: KVM has no memslot for it. */
-export type IdleWindow = Omit<MemslotInfo, 'id'>;
+export type IdleWindow = Omit<MemslotInfo, 'id' | 'isBootMemory'>;
 
 /** Host memory that KVM takes for memslots, in bytes. */
 export interface MetadataCosts {

@@ -11,7 +11,7 @@ export function addressSpaces(machine: Machine): readonly AddressSpaceInfo[] {
     const { name, gpa: start, size } = region;
     if (region.discards === undefined) return { start, size, kind: 'ram', name };
     const children = slots
-      .filter((slot) => slot.owner === name)
+      .filter((slot) => slot.owner === name && !slot.isBootMemory)
       .map((slot): RegionInfo => {
         return { start: slot.gpa, size: slot.size, kind: 'ram', name: `memslot ${slot.id}` };
       });

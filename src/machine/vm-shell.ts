@@ -136,7 +136,7 @@ function addRam(boot: readonly BootMemory[], table: MemslotTable): GuestMemory {
   for (const { part, offset, gpa, size } of pieces) {
     const mapping = boot[part]?.backing.mapping;
     if (mapping === undefined) continue;
-    table.add({ gpa, size, mapping, offset, owner: 'ram' });
+    table.add({ gpa, size, mapping, offset, owner: 'ram', isBootMemory: true });
     memory.add({ name: 'ram', gpa, size, mapping, offset });
   }
   return memory;

@@ -26,6 +26,8 @@ export interface MemslotRequest {
   readonly offset: number;
   /** Whose it is, for `info memslots`. */
   readonly owner: string;
+  /** Whether it is boot memory; a device may have any name. */
+  readonly isBootMemory?: boolean;
 }
 
 /** A slot that KVM has. */
@@ -34,6 +36,7 @@ export interface Memslot {
   readonly gpa: number;
   readonly size: number;
   readonly owner: string;
+  readonly isBootMemory: boolean;
 }
 
 /** Slots kept for the machine itself: boot memory and what may come later. */
@@ -100,12 +103,12 @@ export class MemslotTable {
       const message = `${request.owner}: all ${this.capacity} memslots of this KVM are in use`;
       throw new HostError('MEMSLOTS_EXHAUSTED', message);
     }
-    const { gpa, size, owner } = request;
+    const { gpa, size, owner, isBootMemory = false } = request;
     const id = this.#free.at(-1) ?? slotId(this.#next);
     this.#set(id, request);
     if (this.#free.length > 0) this.#free.pop();
     else this.#next += 1;
-    const memslot: Memslot = { id, gpa, size, owner };
+    const memslot: Memslot = { id, gpa, size, owner, isBootMemory };
     this.#slots.set(id, { memslot, request });
     return memslot;
   }

@@ -107,6 +107,9 @@ describe('--memory-backend', () => {
     ['devmem,id=m,size=1G,base=8G,share=off', 'share=off: host-physical memory is always shared'],
     ['devmem,id=m,size=1G,base=8G,thp=on', 'thp=on: does not apply'],
     ['devmem,id=m,size=1G,base=8G,reserve=on', 'reserve=on: does not apply'],
+    ['devmem,id=m,size=1G,base=8G,prealloc=on', 'prealloc=on: does not apply'],
+    ['devmem,id=m,size=1G,base=8G,prealloc-threads=2', 'prealloc-threads=2: does not apply'],
+    ['devmem,id=m,size=1G,base=8G,dump=off', 'dump=off: does not apply'],
     ['devmem,id=m,size=1G,base=8G,policy=bind,host-nodes=0', 'policy=bind: does not apply'],
   ])('refuses %j, naming the option and the value', (text, message) => {
     expect(() => parse(text)).toThrow(message);

@@ -18,6 +18,8 @@ interface Kind {
   readonly type: BackingSpec['type'];
   readonly share: boolean;
   readonly huge: boolean;
+  /** Whether all of it is always there: memory that the kernel hands to nobody else. */
+  readonly isDevice?: boolean;
 }
 
 type Common = Omit<BackingSpec, 'type' | 'size'>;
@@ -45,9 +47,22 @@ function parseCommon(keys: KeyValues, kind: Kind): Common {
   if (threads < 1 || threads > MAX_THREADS) {
     keys.refuse('prealloc-threads', `must be from 1 to ${MAX_THREADS}`);
   }
+  if (kind.isDevice === true) checkDevice(keys);
   checkNodes(keys, common.policy, common.hostNodes);
   checkKind(keys, kind, common);
   return common;
+}
+
+/** What only memory has that is allocated, and part of a core dump, page by page. */
+function checkDevice(keys: KeyValues): void {
+  for (const key of ['prealloc', 'prealloc-threads'] as const) {
+    if (keys.string(key) !== undefined) {
+      keys.refuse(key, 'does not apply to memory that is always there');
+    }
+  }
+  if (keys.string('dump') !== undefined) {
+    keys.refuse('dump', 'does not apply to memory of a device, which core dumps leave out');
+  }
 }
 
 function checkNodes(keys: KeyValues, policy: MemoryPolicy, nodes: readonly number[]): void {
@@ -109,7 +124,9 @@ function parseFile(keys: KeyValues): FileSpec {
     throw new ConfigError('BAD_OPTION', `${OPTION} file: mem-path is missing`);
   const facts = inspectPath(path);
   const huge = facts.pageSize > PAGE_SIZE && facts.kind !== 'device-dax';
-  const common = parseCommon(keys, { type, share: keys.flag('share') ?? false, huge });
+  const share = keys.flag('share') ?? false;
+  const isDevice = facts.kind === 'device-dax';
+  const common = parseCommon(keys, { type, share, huge, isDevice });
   const offset = keys.size('offset') ?? 0;
   const given = keys.size('size');
   if (given === undefined && facts.size <= offset) {
@@ -123,7 +140,7 @@ function parseFile(keys: KeyValues): FileSpec {
 function parseDevmem(keys: KeyValues): BackingSpec {
   const type = 'devmem';
   if (keys.flag('share') === false) keys.refuse('share', 'host-physical memory is always shared');
-  const common = parseCommon(keys, { type, share: true, huge: false });
+  const common = parseCommon(keys, { type, share: true, huge: false, isDevice: true });
   const base = keys.size('base');
   if (base === undefined) throw new ConfigError('BAD_OPTION', `${OPTION} devmem: base is missing`);
   if (base % PAGE_SIZE !== 0) keys.refuse('base', `not a multiple of the page size, ${PAGE_SIZE}`);

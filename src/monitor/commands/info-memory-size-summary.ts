@@ -7,7 +7,7 @@ export const infoMemorySizeSummary: MonitorCommand = {
   name: 'info memory_size_summary',
   summary: 'show boot memory and plugged memory, in bytes',
   run: (_args, { control }) => {
-    const ram = control.memslots().slots.filter(({ device }) => device === 'ram');
+    const ram = control.memslots().slots.filter((it) => it.isBootMemory);
     return lines([
       `base memory: ${sum(ram.map(({ size }) => size))}`,
       `plugged memory: ${sum(control.memoryDevices().map(({ size }) => size))}`,

@@ -132,9 +132,9 @@ export class FakeMachine implements MachineControl {
   memslots(): MemslotReport {
     return {
       slots: [
-        { id: 0, gpa: 0, size: 3 * GIB, device: 'ram' },
-        { id: 1, gpa: 4 * GIB, size: GIB, device: 'ram' },
-        { id: 2, gpa: 0x3_4000_0000, size: GIB, device: 'vm1' },
+        { id: 0, gpa: 0, size: 3 * GIB, device: 'ram', isBootMemory: true },
+        { id: 1, gpa: 4 * GIB, size: GIB, device: 'ram', isBootMemory: true },
+        { id: 2, gpa: 0x3_4000_0000, size: GIB, device: 'vm1', isBootMemory: false },
       ],
       idle: () => [{ gpa: 0x1_4000_0000, size: GIB, device: 'vm0' }],
       limit: 32764,

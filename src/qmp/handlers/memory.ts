@@ -84,7 +84,7 @@ export const memoryHandlers: Handlers<
     control.memoryDevices().map(describeDetails),
 
   'query-memory-size-summary': (_args, { control }) => {
-    const ram = control.memslots().slots.filter(({ device }) => device === 'ram');
+    const ram = control.memslots().slots.filter((it) => it.isBootMemory);
     return {
       'base-memory': sum(ram.map(({ size }) => size)),
       'plugged-memory': sum(control.memoryDevices().map(({ size }) => size)),
