@@ -1,3 +1,5 @@
+/// <reference types="node" preserve="true" />
+/// <reference lib="esnext.disposable" preserve="true" />
 /*
  * tsvmm for programs: machines in this process, and in others over QMP.
  */

@@ -1,3 +1,5 @@
+/// <reference types="node" preserve="true" />
+/// <reference lib="esnext.disposable" preserve="true" />
 /*
  * tsvmm for tests: a console to talk to a guest with, and fixtures.
  */
