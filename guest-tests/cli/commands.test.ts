@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Child } from '../harness/child.ts';
 import { cpuTimeMs } from '../harness/host.ts';
-import { bootAgent, startTsvmm, startVm } from '../harness/test-vm.ts';
+import { bootAgent, startTsvmm, startVm, tempDir } from '../harness/test-vm.ts';
 import { CLI } from '../harness/tsvmm.ts';
 
 describe('tsvmm', () => {
@@ -33,6 +33,54 @@ describe('tsvmm', () => {
     expect([0, 1]).toContain(code);
     expect(child.stdout.transcript).toMatch(/kvm/i);
     expect(child.stdout.transcript).toMatch(/memslot|slots/i);
+  });
+});
+
+describe('output that cannot be written', () => {
+  /** Runs the command with a full device as its standard output. */
+  async function run(...args: readonly string[]): Promise<Child> {
+    const child = new Child('sh', [
+      '-c',
+      'exec "$@" >/dev/full',
+      'sh',
+      process.execPath,
+      CLI,
+      ...args,
+    ]);
+    await child.exited;
+    return child;
+  }
+
+  it.each([
+    [['--version']],
+    [['--help']],
+    [['run', '--help']],
+    [['help', 'plan']],
+    [['doctor']],
+    [['plan', '--virtio-mem', 'size=1G']],
+    [['plan', '--json']],
+  ])('of %j is told by a line and the exit code', async (args) => {
+    const child = await run(...args);
+    expect(child.stderr.transcript).toBe(
+      'tsvmm: standard output: ENOSPC: no space left on device, write\n',
+    );
+    expect((await child.exited).code).toBe(1);
+  });
+
+  it('of ctl and of monitor is told likewise', async () => {
+    const dir = tempDir();
+    const [qmp, monitor] = [dir.file('qmp'), dir.file('monitor')];
+    await bootAgent({ args: ['--qmp', `unix:${qmp}`, '--monitor', `unix:${monitor}`] });
+    const status = 'echo info status | exec "$@" >/dev/full';
+    const piped = new Child('sh', ['-c', status, 'sh', process.execPath, CLI, 'monitor', monitor]);
+    for (const child of [
+      await run('ctl', qmp, 'status'),
+      await run('ctl', qmp, 'hmp', 'help'),
+      piped,
+    ]) {
+      expect((await child.exited).code).toBe(1);
+      expect(child.stderr.transcript).toMatch(/^tsvmm: standard output: ENOSPC[^\n]*\n$/);
+    }
   });
 });
 

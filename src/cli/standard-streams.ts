@@ -24,12 +24,19 @@ function leaveTerminals(): void {
   });
 }
 
-/** Has standard streams end when those at their other ends do, with the exit code that is due. */
+/**
+ * Has standard streams end when those at their other ends do. Output that cannot be written is told,
+ * once, by a line and the exit code, whatever the command makes of it.
+ */
 export function guardStandardStreams(): void {
+  let isLost = false;
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (readerIsGone(error)) return;
+    if (readerIsGone(error) || isLost) return;
+    isLost = true;
     process.stderr.write(`tsvmm: standard output: ${messageOf(error)}\n`);
-    process.exitCode = EXIT_CODE.host;
+  });
+  process.on('exit', (code) => {
+    if (isLost && code === EXIT_CODE.ok) process.exitCode = EXIT_CODE.host;
   });
   process.stderr.on('error', () => undefined);
   leaveTerminals();
