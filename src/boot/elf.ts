@@ -60,14 +60,32 @@ export function isElf(lead: DataView): boolean {
   return lead.byteLength >= 4 && lead.getUint32(0) === ELF_MAGIC;
 }
 
+/** Names of machines that others run on (ELF gABI, e_machine); what is not here goes by its number. */
+const MACHINES: Readonly<Record<number, string>> = {
+  3: '32-bit x86',
+  8: 'MIPS',
+  20: '32-bit PowerPC',
+  21: 'PowerPC',
+  22: 's390',
+  40: '32-bit ARM',
+  43: 'SPARC',
+  183: 'arm64',
+  243: 'RISC-V',
+  258: 'LoongArch',
+};
+
 function checkFileHeader(file: BootFile, header: DataView): void {
+  const isLittle = header.getUint8(5) === ELFDATA2LSB;
+  const machine = header.getUint16(18, isLittle);
+  const name = MACHINES[machine] ?? 'another processor';
   if (header.getUint8(4) !== ELFCLASS64) {
-    throw file.refuse('a 32-bit ELF file; a 64-bit one is needed');
+    throw file.refuse(`a 32-bit ELF file (for ${name}); a 64-bit one for x86-64 is needed`);
   }
   const type = header.getUint16(16, true);
-  const machine = header.getUint16(18, true);
-  if (header.getUint8(5) !== ELFDATA2LSB || machine !== EM_X86_64) {
-    throw file.refuse(`an ELF file for another processor (machine ${machine}, not ${EM_X86_64})`);
+  if (!isLittle || machine !== EM_X86_64) {
+    throw file.refuse(
+      `an ELF file for ${name} (machine ${machine}); one for x86-64 (${EM_X86_64}) is needed`,
+    );
   }
   if (type !== ET_EXEC && type !== ET_DYN) {
     throw file.refuse(`an ELF file of type ${type}, not an executable`);

@@ -178,9 +178,14 @@ describe('an ELF file is refused', () => {
   });
 
   it.each<[string, string, (view: DataView) => void]>([
-    ['is for 32 bits', 'a 32-bit ELF file; a 64-bit one', (v) => v.setUint8(4, 1)],
+    ['is for 32 bits', 'a 32-bit ELF file (for', (v) => v.setUint8(4, 1)],
     ['is big-endian', 'for another processor', (v) => v.setUint8(5, 2)],
-    ['is for Arm', '(machine 183, not 62)', (v) => v.setUint16(18, 183, true)],
+    ['is for RISC-V', 'for RISC-V (machine 243)', (v) => v.setUint16(18, 243, true)],
+    [
+      'is for Arm',
+      'an ELF file for arm64 (machine 183); one for x86-64 (62) is needed',
+      (v) => v.setUint16(18, 183, true),
+    ],
     ['is an object file', 'an ELF file of type 1, not', (v) => v.setUint16(16, 1, true)],
     ['has no headers', 'without program headers', (v) => v.setUint16(56, 0, true)],
     ['has 65535 headers', '65535 program headers of 56', (v) => v.setUint16(56, 0xffff, true)],
