@@ -28,7 +28,7 @@ export interface PciBusOptions {
   readonly intxGsi: (slot: number, pin: number) => number;
 }
 
-const SLOTS = 32;
+export const SLOTS = 32;
 const FUNCTIONS = 8;
 
 /** `00:1f.0`. */

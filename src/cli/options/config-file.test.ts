@@ -34,6 +34,22 @@ function refusal(text: string, name?: string): string {
   return 'it was read';
 }
 
+describe('a configuration file that is nested deeply', () => {
+  const depth = 20_000;
+  it.each([
+    ['lists', `kernel: ${'['.repeat(depth)}${']'.repeat(depth)}`, 'vm.yaml'],
+    ['maps', `kernel: ${'{a: '.repeat(depth)}1${'}'.repeat(depth)}`, 'vm.yaml'],
+    [
+      'blocks',
+      Array.from({ length: 1200 }, (_, at) => `${' '.repeat(at)}a:\n`).join(''),
+      'vm.yaml',
+    ],
+    ['JSON', `{"kernel":${'['.repeat(depth)}${']'.repeat(depth)}}`, 'vm.json'],
+  ])('in %s is refused in words', (_name, text, name) => {
+    expect(refusal(text, name)).toMatch(/^vm\.(yaml|json):\d+: nested too deeply$/);
+  });
+});
+
 describe('a configuration file', () => {
   it('has every kind of value, as on the command line', () => {
     expect(

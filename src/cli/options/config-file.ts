@@ -74,7 +74,9 @@ export class ConfigFile {
     const [fault] = [...document.errors, ...document.warnings];
     if (fault !== undefined) {
       const { line } = lines.linePos(fault.pos[0]);
-      throw new ConfigError('BAD_CONFIG_FILE', `${file}:${line}: ${messageOf(fault)}`);
+      // The parser is recursive: that is all which it can run out of.
+      const why = fault.code === 'RESOURCE_EXHAUSTION' ? 'nested too deeply' : messageOf(fault);
+      throw new ConfigError('BAD_CONFIG_FILE', `${file}:${line}: ${why}`);
     }
     const reader = new ConfigReader(file, document, lines);
     this.#values = reader.topLevel(RUN_OPTIONS);

@@ -129,8 +129,11 @@ function parseFile(keys: KeyValues): FileSpec {
   const common = parseCommon(keys, { type, share, huge, isDevice });
   const offset = keys.size('offset') ?? 0;
   const given = keys.size('size');
-  if (given === undefined && facts.size <= offset) {
+  if (given === undefined && facts.size === 0) {
     throw new ConfigError('BAD_OPTION', `${OPTION} file: size is missing, and ${path} has none`);
+  }
+  if (given === undefined && facts.size <= offset) {
+    keys.refuse('offset', `${path} ends at ${facts.size} bytes; give a size to make it longer`);
   }
   const size = checkedSize(keys, given ?? facts.size - offset);
   const align = keys.size('align');
@@ -179,10 +182,12 @@ export function parseMemoryBackend(text: string): BackingSpec {
 /** Parses all of them. @throws ConfigError also when two have the same id */
 export function parseMemoryBackends(texts: readonly string[]): readonly BackingSpec[] {
   const specs = texts.map(parseMemoryBackend);
-  for (const [index, { id }] of specs.entries()) {
-    if (specs.findIndex((it) => it.id === id) < index) {
+  const ids = new Set<string>();
+  for (const { id } of specs) {
+    if (ids.has(id)) {
       throw new ConfigError('BAD_OPTION', `${OPTION} id=${id}: two backends have this id`);
     }
+    ids.add(id);
   }
   return specs;
 }

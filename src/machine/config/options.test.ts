@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { parseCpuCount, parseMemorySize } from './machine-config.ts';
-import { parseVirtioMemOption, parseVirtioMemOptions } from './virtio-mem-option.ts';
+import {
+  MEMORY_DEVICE_LIMIT,
+  parseVirtioMemOption,
+  parseVirtioMemOptions,
+} from './virtio-mem-option.ts';
 
 describe('--virtio-mem', () => {
   it('reads every key', () => {
@@ -50,6 +54,14 @@ describe('--virtio-mem', () => {
 
   it('refuses two devices with one id', () => {
     expect(() => parseVirtioMemOptions(['id=a,size=1G', 'id=a,size=1G'])).toThrow('id=a: two');
+  });
+
+  it('refuses more devices than the bus has room for, before it looks at any', () => {
+    const devices = (count: number): string[] => Array.from({ length: count }, () => 'size=1G');
+    expect(parseVirtioMemOptions(devices(MEMORY_DEVICE_LIMIT))).toHaveLength(31);
+    expect(() => parseVirtioMemOptions([...devices(999), 'nonsense'])).toThrow(
+      '--virtio-mem: 1000 memory devices; the PCI bus has room for 31',
+    );
   });
 });
 

@@ -4,6 +4,7 @@ import type { BackingSpec } from '../../memory/backing/spec.ts';
 import { checkId } from './ids.ts';
 import { KeyValues } from './key-values.ts';
 import { takeBackend } from './memdev.ts';
+import { SLOTS } from '../../pci/bus.ts';
 
 const OPTION = '--virtio-mem';
 
@@ -47,11 +48,18 @@ export function parseVirtioMemOption(
   return { id, size, memdev: backend?.id, ...rest };
 }
 
-/** Parses all of them. @throws ConfigError also when two have the same id */
+/** Memory devices that a machine can have: the host bridge has a slot of the PCI bus, too. */
+export const MEMORY_DEVICE_LIMIT = SLOTS - 1;
+
+/** Parses all of them. @throws ConfigError also when two have the same id, or there are too many */
 export function parseVirtioMemOptions(
   texts: readonly string[],
   backends: readonly BackingSpec[] = [],
 ): readonly VirtioMemOptions[] {
+  if (texts.length > MEMORY_DEVICE_LIMIT) {
+    const message = `${OPTION}: ${texts.length} memory devices; the PCI bus has room for ${MEMORY_DEVICE_LIMIT}`;
+    throw new ConfigError('BAD_OPTION', message);
+  }
   const options = texts.map((text, index) => parseVirtioMemOption(text, index, backends));
   for (const [index, { id }] of options.entries()) {
     if (options.findIndex((it) => it.id === id) < index) {
