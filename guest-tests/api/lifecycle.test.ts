@@ -99,6 +99,21 @@ describe('a machine in this process', () => {
     });
   });
 
+  it('does nothing more after its end', async () => {
+    const vm = await createVm(agentOptions({ virtioMem: ['size=1G'] }));
+    await vm.start();
+    await vm.close();
+    const ended = { code: 'MACHINE_ENDED' };
+    await expect(vm.memoryDevice('vm0').request('64M')).rejects.toMatchObject(ended);
+    for (const act of ['start', 'stop', 'cont', 'reset', 'powerDown'] as const) {
+      await expect(vm[act]()).rejects.toMatchObject(ended);
+    }
+    for (const line of ['qom-set vm0 requested-size 64M', 'stop', 'cont', 'system_reset']) {
+      expect(await vm.monitor(line)).toBe('Error: the machine has ended\n');
+    }
+    expect(await vm.memoryDevice('vm0').state()).toMatchObject({ requestedSize: 0 });
+  });
+
   it('is closed by `await using`', async () => {
     let kept;
     {

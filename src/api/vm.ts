@@ -207,6 +207,7 @@ class LocalHost implements MemoryHost {
 
   // eslint-disable-next-line @typescript-eslint/require-await -- failures are rejections everywhere
   async request(id: string, bytes: number): Promise<void> {
+    this.checkAlive();
     this.#device(id).device.setRequestedSize(bytes);
   }
 

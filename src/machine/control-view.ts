@@ -157,6 +157,7 @@ export class ControlView implements MachineControl {
   }
 
   setProperty(path: string, name: string, value: PropertyValue): void {
+    this.#checkAlive();
     setDeviceProperty(this.#machine.memoryDevices, path, name, value);
   }
 
