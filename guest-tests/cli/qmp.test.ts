@@ -183,6 +183,7 @@ describe('a place that cannot be had', () => {
     const path = tempDir().file('s');
     const said = await refuse('--qmp', `unix:${path}`, '--qmp-event-interval', '1s');
     expect(said).toContain('--qmp-event-interval=1s');
+    expect(await refuse('--qmp-event-interval', '-5')).toContain('--qmp-event-interval=-5');
   });
 });
 

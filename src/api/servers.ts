@@ -1,6 +1,7 @@
 import { ConfigError } from '../errors.ts';
 import type { MachineControl } from '../machine/control.ts';
 import type { MachineEvents } from '../machine/events.ts';
+import { parseEventInterval } from '../qmp/target.ts';
 import type { VmOptions } from './options.ts';
 
 /** Something that others come in by: open before the machine is there, and served once it is. */
@@ -42,6 +43,8 @@ export class Servers {
   /** Opens what the options name. @throws (rejects with) ConfigError; nothing is left then */
   static async open(options: VmOptions): Promise<Servers> {
     const { qmp = [], qmpEventIntervalMs = 1000, monitor } = options;
+    // Also where nobody will hear of events: a mistake is one.
+    parseEventInterval(String(qmpEventIntervalMs));
     const wheres = typeof qmp === 'string' ? [qmp] : qmp;
     const servers = new Servers();
     try {

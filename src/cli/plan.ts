@@ -8,8 +8,9 @@ import {
 import { roughSize } from '../monitor/text.ts';
 import { formatSize, GIB, hex, KIB, MIB } from '../units.ts';
 import { vmOptions, type MachineOptions } from './machine-options.ts';
+import { checkTalkOptions, type TalkOptions } from './talk-options.ts';
 
-export interface PlanOptions extends MachineOptions {
+export interface PlanOptions extends MachineOptions, TalkOptions {
   readonly json?: true;
 }
 
@@ -82,6 +83,7 @@ export function renderPlan(plan: Plan): readonly string[] {
 
 /** Says what a machine would be and cost on this host, and makes none. */
 export async function plan(options: PlanOptions): Promise<void> {
+  checkTalkOptions(options);
   const config = await machineConfig(vmOptions({ ...options, kernel: options.kernel ?? 'none' }));
   const planned = await planMachine(config);
   const text =

@@ -20,16 +20,11 @@ import {
 import { openListener } from '../terminal/open-listener.ts';
 import type { Listener } from '../terminal/listener.ts';
 import { vmOptions, type MachineOptions } from './machine-options.ts';
+import { checkTalkOptions, type TalkOptions } from './talk-options.ts';
 
 /** The options of `tsvmm run` as commander gives them. */
-export interface RunOptions extends MachineOptions {
-  readonly serial: string;
-  readonly monitor?: string;
-  readonly qmp: readonly string[];
-  readonly qmpEventInterval: string;
+export interface RunOptions extends MachineOptions, TalkOptions {
   readonly logLevel: string;
-  readonly name?: string;
-  readonly uuid?: string;
 }
 
 interface Targets {
@@ -170,6 +165,7 @@ async function runMachine(options: RunOptions, cleanup: Cleanup): Promise<number
   const ending = new Ending();
   const quit = (): void => ending.say('quit');
   handleSignals(() => ending.say('signal'), cleanup);
+  checkTalkOptions(options);
   const targets = parseTargets(options);
   const config = await parseConfig(options, targets);
   const identity = parseIdentity(options.name, options.uuid);
