@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { NativeMapping } from '../../kvm/addon.ts';
-import { ConfigError, HostError, messageOf } from '../../errors.ts';
+import { ConfigError, errorCode, HostError, messageOf } from '../../errors.ts';
 import { log } from '../../log.ts';
 import { memoryNodes } from './host-nodes.ts';
 import type { BackingSpec, MemoryPolicy } from './spec.ts';
@@ -22,6 +22,10 @@ const MODES: Readonly<Record<MemoryPolicy, number>> = {
 };
 /** MPOL_MF_STRICT | MPOL_MF_MOVE: pages that a file has already move, or it fails. */
 const MBIND_FLAGS = 3;
+
+/** The kernel lets every process set its own policy: only a filter of system calls refuses that. */
+const NOT_PERMITTED =
+  ': a seccomp profile forbids it; those of containers allow it with the capability CAP_SYS_NICE (--cap-add SYS_NICE)';
 
 function isKsmRunning(): boolean {
   try {
@@ -54,7 +58,8 @@ function setPolicy(mapping: NativeMapping, spec: BackingSpec): void {
     const mode = many ? MPOL_PREFERRED_MANY : MODES[policy];
     mapping.setPolicy(mode, MBIND_FLAGS, Uint32Array.from(hostNodes));
   } catch (cause) {
-    const message = `memory backend ${id}: policy=${policy} on host nodes ${hostNodes.join(', ')}: ${messageOf(cause)}`;
+    const what = `memory backend ${id}: policy=${policy} on host nodes ${hostNodes.join(', ')}`;
+    const message = `${what}: ${messageOf(cause)}${errorCode(cause) === 'EPERM' ? NOT_PERMITTED : ''}`;
     throw new HostError('POLICY_FAILED', message, { cause });
   }
 }
