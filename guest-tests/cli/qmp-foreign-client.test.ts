@@ -98,7 +98,9 @@ describe("somebody else's client", () => {
     await bootAgent({ virtioMem: ['size=4G'], args: ['--qmp', `unix:${path}`] });
     const foreign = await Foreign.connect(path);
     const commands = (await foreign.run('query-commands')) as { name: string }[];
-    const queries = commands.filter(({ name }) => name.startsWith('query-'));
+    const queries = commands.filter(
+      ({ name }) => name.startsWith('query-') && name !== 'query-balloon',
+    );
     expect(queries.length).toBeGreaterThan(10);
     const args: Readonly<Record<string, object>> = { 'query-stats': { target: 'vm' } };
     for (const { name } of queries) {

@@ -52,7 +52,8 @@ describe('every answer', () => {
     const given = argumentsOf(FOLDER().file('memory'));
     // What is over after it comes last; the negotiation is.
     const last = ['system_reset', 'quit'];
-    const commands = schema.names('command').filter((it) => it !== 'qmp_capabilities');
+    const without = ['qmp_capabilities', 'query-balloon', 'balloon'];
+    const commands = schema.names('command').filter((it) => !without.includes(it));
     const others = commands.filter((it) => !last.includes(it));
     for (const command of [...others, ...last]) {
       for (const args of given[command] ?? [{}]) {

@@ -1,4 +1,5 @@
 import type { CommandIndex, FoundCommand, MonitorCommand } from './command.ts';
+import { balloon, infoBalloon } from './commands/balloon.ts';
 import { cpu, nmi } from './commands/cpu.ts';
 import { help } from './commands/help.ts';
 import { infoCpus } from './commands/info-cpus.ts';
@@ -34,11 +35,13 @@ import { terminalComplete, terminalWidth } from './commands/terminal.ts';
 
 /** Every command there is. Parser, help and completion all come from this table. */
 const COMMANDS: readonly MonitorCommand[] = [
+  balloon,
   cont,
   cpu,
   gva2gpa,
   help,
   info,
+  infoBalloon,
   infoCpus,
   infoHistory,
   infoIrq,

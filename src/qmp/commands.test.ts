@@ -158,6 +158,25 @@ describe('objects', () => {
   });
 });
 
+describe('a balloon', () => {
+  it.each([
+    ['query-balloon', undefined],
+    ['balloon', { value: 2 ** 30 }],
+  ] as const)('there is none: %s says so by its class', async (command, args) => {
+    expect(await ask(command, args)).toEqual({
+      class: 'DeviceNotActive',
+      desc: 'No balloon device has been activated',
+    });
+  });
+
+  it('there is none for the human monitor either', async () => {
+    for (const line of ['info balloon', 'balloon 512']) {
+      const answer = await ask('human-monitor-command', { 'command-line': line });
+      expect(answer).toBe('Error: No balloon device has been activated\r\n');
+    }
+  });
+});
+
 describe('the machine', () => {
   it.each([
     [{ running: true }, { running: true, status: 'running' }],

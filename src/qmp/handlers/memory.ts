@@ -1,6 +1,8 @@
 import { MEMORY_POLICIES } from '../schema/memory-commands.ts';
 import type { AddressSpaceInfo, MemoryDeviceInfo, RegionInfo } from '../../machine/control.ts';
+import { NO_BALLOON } from '../../monitor/commands/balloon.ts';
 import { devicePath } from '../../machine/memory-objects.ts';
+import { QmpError } from '../error.ts';
 import type { ReturnOf } from '../schema/commands.ts';
 import { checkRange } from './arguments.ts';
 import type { Handlers } from './handler.ts';
@@ -54,12 +56,18 @@ function nodeList(text: string): readonly number[] {
   });
 }
 
+function refuseBalloon(): never {
+  throw new QmpError('DeviceNotActive', NO_BALLOON);
+}
+
 const sum = (sizes: readonly number[]): number => sizes.reduce((all, size) => all + size, 0);
 
 export const memoryHandlers: Handlers<
   | 'query-memory-devices'
   | 'x-tsvmm-query-memory-devices'
   | 'query-memory-size-summary'
+  | 'query-balloon'
+  | 'balloon'
   | 'query-memdev'
   | 'x-tsvmm-query-memslots'
   | 'x-tsvmm-query-memory-map'
@@ -90,6 +98,9 @@ export const memoryHandlers: Handlers<
       'plugged-memory': sum(control.memoryDevices().map(({ size }) => size)),
     };
   },
+
+  'query-balloon': refuseBalloon,
+  balloon: refuseBalloon,
 
   'query-memdev': (_args, { control }) =>
     control.memoryBackends().map((backend) => ({

@@ -120,6 +120,9 @@ export const MEMORY_COMMANDS = {
     returns: object({ 'base-memory': int, 'plugged-memory': int }),
     oob: true,
   },
+  /** There is no balloon: both fail as they do elsewhere without one. */
+  'query-balloon': { args: NOTHING, returns: object({ actual: int }) },
+  balloon: { args: object({ value: int }), returns: NOTHING },
   'query-memdev': { args: NOTHING, returns: listOf(Memdev) },
   'x-tsvmm-query-memslots': { args: NOTHING, returns: Memslots },
   'x-tsvmm-query-memory-map': {
