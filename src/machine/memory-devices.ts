@@ -10,7 +10,7 @@ import { messageOf } from '../errors.ts';
 import { log } from '../log.ts';
 import type { GuardedRegion } from './violations/unplugged-guard.ts';
 import { backendPath, type MemoryBackends } from './memory-backends.ts';
-import { checkMemslots, windowSizes } from './memory-placement.ts';
+import { checkMemslots, misfitOf, windowSizes } from './memory-placement.ts';
 
 /** A memory device with what it stands on. */
 export interface MemoryDevice {
@@ -38,6 +38,7 @@ export function createMemoryDevices(
   const { capacity, available } = context.table;
   const sizes = windowSizes(placed, available);
   checkMemslots(placed, sizes, { capacity, available });
+  for (const misfit of placed.flatMap(misfitOf)) log('machine').warn({}, misfit);
   return placed.map((properties, at) => {
     const windowSize = sizes[at] ?? properties.size;
     return createMemoryDevice(properties, windowSize, { ...context, budget });

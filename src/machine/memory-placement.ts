@@ -6,7 +6,7 @@ import {
 import { ConfigError, HostError } from '../errors.ts';
 import type { Backing } from '../memory/backing.ts';
 import { deviceMemoryBase } from '../memory/layout.ts';
-import { linuxBlockAlignment } from '../memory/linux-blocks.ts';
+import { describeMisfit, linuxBlockAlignment, linuxMemoryBlock } from '../memory/linux-blocks.ts';
 import { chooseWindowSize } from '../memory/memslot-container.ts';
 import { thpSize } from '../memory/thp-size.ts';
 import { alignUp, formatSize, GIB, hex, PAGE_SIZE } from '../units.ts';
@@ -56,6 +56,7 @@ export function placeMemoryDevices(
       memdev === undefined ? PLAIN : backends.get(memdev).backing;
     const properties = resolveProperties(option, {
       thpSize: thpSize(),
+      memoryBlock: linuxMemoryBlock(ramSize),
       pageSize,
       sharedZeropage,
       nodeCount,
@@ -67,6 +68,12 @@ export function placeMemoryDevices(
     placed.push(properties);
   }
   return placed;
+}
+
+/** What a Linux guest cannot use of a device, for people: none or one. */
+export function misfitOf({ id, size, linuxFit }: VirtioMemProperties): readonly string[] {
+  const misfit = describeMisfit(linuxFit, size);
+  return misfit === undefined ? [] : [`${id}: ${misfit}`];
 }
 
 /** First multiple of `alignment` from `base` on where `size` bytes are free. */

@@ -158,6 +158,19 @@ describe('what a Linux guest will run into', () => {
     });
   });
 
+  it('is a region that does not fill its memory blocks', async () => {
+    const tail = await plan({ memory: 512 * MIB, devices: ['size=1088M'] });
+    expect(tail.warnings).toEqual([
+      'vm0: a Linux guest adds memory in whole blocks of 128 MiB, and 64 MiB of the 1088 MiB fill none',
+    ]);
+    const large = await plan({ memory: 65 * GIB, devices: ['size=1G', 'size=4G'] });
+    expect(large.warnings).toEqual([
+      'vm0: a Linux guest adds memory in whole blocks of 2 GiB, and 1 GiB of the 1 GiB fill none',
+    ]);
+    const own = await plan({ memory: GIB, devices: [`size=4G,memaddr=${4 * GIB + 2 * MIB}`] });
+    expect(own.warnings[0]).toContain('128 MiB of the 4 GiB fill none');
+  });
+
   it('is kernel memory that runs short beyond', async () => {
     const { warnings, guestOptions } = await plan({ memory: 4 * GIB, devices: ['size=16G'] });
     expect(warnings).toHaveLength(1);

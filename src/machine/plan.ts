@@ -12,6 +12,7 @@ import { physicalAddressBits } from './cpuid.ts';
 import { describeModel, inspectHostKvm, metadataModel } from './host-kvm.ts';
 import {
   checkMemslots,
+  misfitOf,
   placeMemoryDevices,
   windowSizes,
   type BackendFacts,
@@ -147,6 +148,7 @@ export async function planMachine(config: MachineConfig, host = lookAtKvm()): Pr
   const devices = placed.map((properties, at) => {
     return planDevice(properties, windows[at] ?? properties.size, model);
   });
+  const advice = advise(config.memorySize, devices);
   const regions = [
     ...ramRegions(config),
     ...devices.map(({ id, memaddr, size }) => ({ name: id, gpa: memaddr, size })),
@@ -163,7 +165,8 @@ export async function planMachine(config: MachineConfig, host = lookAtKvm()): Pr
     ramMemslots: ramSlots.length,
     devices,
     metadata: { ...metadata(model), whenNesting: metadata(whenNesting(model)) },
-    ...advise(config.memorySize, devices),
+    warnings: [...placed.flatMap(misfitOf), ...advice.warnings],
+    guestOptions: advice.guestOptions,
   };
 }
 

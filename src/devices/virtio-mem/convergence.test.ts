@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { GIB } from '../../units.ts';
+import { GIB, MIB } from '../../units.ts';
 import { ConvergenceWatch } from './convergence.ts';
 
 const growing = { requestedSize: 2 * GIB, pluggedSize: GIB };
@@ -44,6 +44,22 @@ describe('ConvergenceWatch', () => {
     });
     it.answered('ack', 60_001);
     expect(it.diagnose({ ...growing, nowMs: 60_002 }).kind).toBe('under-way');
+  });
+
+  it('knows of a region whose ends fill no memory block of the guest', () => {
+    const fit = { blockSize: 128 * MIB, usableSize: GIB };
+    const it = new ConvergenceWatch(0, fit);
+    it.driverChanged(true, 0);
+    it.answered('ack', 1);
+    const wanted = { requestedSize: GIB + 64 * MIB, nowMs: 60_000 };
+    const causeWith = (pluggedSize: number) => it.diagnose({ ...wanted, pluggedSize });
+    expect(causeWith(GIB)).toMatchObject({
+      kind: 'plug-stalled',
+      cause:
+        'the guest asks for nothing: Linux adds memory in whole blocks of 128 MiB, which the last 64 MiB of the region do not fill',
+    });
+    expect(causeWith(GIB - MIB).cause).toMatch(/blocks that are not online/);
+    expect(causeWith(0).cause).toMatch(/has nothing yet/);
   });
 
   it('tells NACK and ERROR apart', () => {

@@ -1,3 +1,6 @@
+import type { LinuxFit } from '../../memory/linux-blocks.ts';
+import { formatSize } from '../../units.ts';
+
 /** How long a guest that does nothing counts as still thinking, in milliseconds. */
 const SILENCE_MS = 5_000;
 
@@ -40,7 +43,7 @@ const CAUSES: Readonly<Record<Exclude<ConvergenceKind, 'busy'>, string>> = {
   'unplug-stalled':
     'unplug stalled, the guest asks for nothing: its memory is in use, or was not onlined as movable',
   'plug-stalled':
-    'the guest asks for nothing: it may hold about 1 GiB of memory blocks that are not online',
+    'the guest asks for nothing: it may hold about 1 GiB of memory blocks that are not online (see /sys/devices/system/memory/auto_online_blocks in it)',
 };
 
 /** Why a guest does not grow that has nothing yet, and so holds nothing. */
@@ -58,7 +61,11 @@ export class ConvergenceWatch {
   #lastAnswer: Answer = 'ack';
   #busyCause = '';
 
-  constructor(nowMs: number) {
+  readonly #fit: LinuxFit | undefined;
+
+  /** @param fit  what of the region a Linux guest can use */
+  constructor(nowMs: number, fit?: LinuxFit) {
+    this.#fit = fit;
     this.#sinceMs = nowMs;
     this.#ableMs = nowMs;
   }
@@ -96,13 +103,19 @@ export class ConvergenceWatch {
 
   diagnose(input: ConvergenceInput): Convergence {
     const kind = this.#kind(input);
-    const cause = this.#cause(kind, input.pluggedSize);
+    const cause = this.#cause(kind, input);
     return { kind, cause, forMs: kind === 'converged' ? 0 : input.nowMs - this.#sinceMs };
   }
 
-  #cause(kind: ConvergenceKind, pluggedSize: number): string {
+  #cause(kind: ConvergenceKind, { pluggedSize, requestedSize }: ConvergenceInput): string {
     if (kind === 'busy') return `answered BUSY: ${this.#busyCause}`;
-    return kind === 'plug-stalled' && pluggedSize === 0 ? NEVER_PLUGGED : CAUSES[kind];
+    if (kind !== 'plug-stalled') return CAUSES[kind];
+    const fit = this.#fit;
+    if (fit !== undefined && pluggedSize >= fit.usableSize) {
+      const rest = formatSize(requestedSize - fit.usableSize);
+      return `the guest asks for nothing: Linux adds memory in whole blocks of ${formatSize(fit.blockSize)}, which the last ${rest} of the region do not fill`;
+    }
+    return pluggedSize === 0 ? NEVER_PLUGGED : CAUSES[kind];
   }
 
   #kind({ requestedSize, pluggedSize, nowMs }: ConvergenceInput): ConvergenceKind {

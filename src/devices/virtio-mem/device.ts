@@ -60,7 +60,7 @@ export class VirtioMem implements VirtioDevice {
   readonly #requestView = new DataView(this.#requestBytes.buffer);
   readonly #responseBytes = new Uint8Array(RESPONSE_SIZE);
   readonly #responseView = new DataView(this.#responseBytes.buffer);
-  readonly #convergence = new ConvergenceWatch(performance.now());
+  readonly #convergence: ConvergenceWatch;
   readonly #nudge = new Nudge(() => this.#host?.configChanged());
   readonly #sizeListeners = new Set<() => void>();
   readonly #requestListeners = new Set<() => void>();
@@ -79,6 +79,7 @@ export class VirtioMem implements VirtioDevice {
   constructor(properties: VirtioMemProperties, memory: PluggedMemory, holds: MemoryHolds) {
     this.properties = properties;
     this.memory = memory;
+    this.#convergence = new ConvergenceWatch(performance.now(), properties.linuxFit);
     this.features =
       (properties.hasNuma ? VIRTIO_MEM_F_ACPI_PXM : 0n) |
       (properties.unpluggedInaccessible ? VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE : 0n);

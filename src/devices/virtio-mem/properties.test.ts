@@ -4,6 +4,7 @@ import { resolveProperties, type PropertyContext, type VirtioMemOptions } from '
 
 const context: PropertyContext = {
   thpSize: 2 * MIB,
+  memoryBlock: 128 * MIB,
   pageSize: 4096,
   sharedZeropage: true,
   nodeCount: 0,
@@ -29,6 +30,7 @@ describe('resolveProperties', () => {
       dynamicMemslots: false,
       memslotSize: undefined,
       protectUnplugged: false,
+      linuxFit: { blockSize: 128 * MIB, usableSize: 8 * GIB },
     });
   });
 

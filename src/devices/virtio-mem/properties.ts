@@ -1,5 +1,6 @@
 import { ConfigError } from '../../errors.ts';
 import { log } from '../../log.ts';
+import { linuxFit, type LinuxFit } from '../../memory/linux-blocks.ts';
 import { formatSize, GPA_LIMIT, hex, isPowerOfTwo, MIB, PAGE_SIZE } from '../../units.ts';
 
 /** What the user asked for; what is absent gets a default. Sizes and addresses in bytes. */
@@ -37,11 +38,15 @@ export interface VirtioMemProperties {
   readonly memslotSize: number | undefined;
   /** Whether the guest cannot reach what is not plugged. */
   readonly protectUnplugged: boolean;
+  /** What of it a Linux guest can use. */
+  readonly linuxFit: LinuxFit;
 }
 
 export interface PropertyContext {
   /** Bytes. */
   readonly thpSize: number;
+  /** Of a Linux guest; bytes. */
+  readonly memoryBlock: number;
   readonly pageSize: number;
   readonly sharedZeropage: boolean;
   /** NUMA nodes of the machine: 0 when it has none, where node 0 stands for all of it. */
@@ -181,6 +186,7 @@ export function resolveProperties(
   checkMemslotSize(options, blockSize);
   const unpluggedInaccessible = resolveInaccessible(options, context);
   checkPromise(options, unpluggedInaccessible);
+  const memaddr = resolveAddress(options, blockSize, context);
   return {
     id,
     size,
@@ -189,11 +195,12 @@ export function resolveProperties(
     blockSize,
     node,
     hasNuma: nodeCount > 0,
-    memaddr: resolveAddress(options, blockSize, context),
+    memaddr,
     prealloc: options.prealloc ?? false,
     unpluggedInaccessible,
     dynamicMemslots: options.dynamicMemslots ?? false,
     memslotSize: options.memslotSize,
     protectUnplugged: resolveProtection(options),
+    linuxFit: linuxFit({ memaddr, size, blockSize }, context.memoryBlock),
   };
 }

@@ -133,6 +133,7 @@ export class DeviceRig {
       { id: 'vm0', size: 8 * GIB, ...options },
       {
         thpSize: BLOCK,
+        memoryBlock: 128 * MIB,
         pageSize: 4096,
         sharedZeropage: true,
         nodeCount,

@@ -82,6 +82,7 @@ export class ModelRig {
     const { backing } = this.host;
     const properties = resolveProperties(optionsOf(shape), {
       thpSize: 4096,
+      memoryBlock: 0x800_0000,
       pageSize: backing.pageSize,
       sharedZeropage: backing.sharedZeropage,
       nodeCount: 0,
