@@ -12,8 +12,8 @@ const DEVICE_MEMORY = 'guest-tests/bare-metal/device-memory.test.ts';
 /** Of bare-metal guests, on the KVM of Linux too: what a triple fault leaves depends on the CPU. */
 const TRIPLE_FAULTS = ['boot', 'reset'].map((name) => `guest-tests/bare-metal/${name}.test.ts`);
 
-// Suites with different needs: `unit` runs anywhere, `guest` needs /dev/kvm, and
-// `linux` needs a KVM that can run a Linux kernel (scripts/nested provides one).
+// Suites with different needs: `unit` runs anywhere, `guest` needs /dev/kvm, `package` that and
+// npm's registry, and `linux` a KVM that can run a Linux kernel (scripts/nested provides one).
 // Time limits are generous: machines are shared, and an emulated one is slow.
 export default defineConfig({
   test: {
@@ -37,6 +37,14 @@ export default defineConfig({
           exclude: [DEVICE_MEMORY],
           testTimeout: 120_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'package',
+          include: ['guest-tests/package/**/*.test.ts'],
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
         },
       },
       {

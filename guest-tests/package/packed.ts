@@ -1,0 +1,57 @@
+import { execFileSync, spawnSync, type SpawnSyncReturns } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+
+/**
+ * Packs the project as a publisher does, in a copy of the tree: packing makes dist anew, which
+ * other tests run.
+ *
+ * @returns path of the package
+ */
+export function pack(folder: string): string {
+  const copy = join(folder, 'tree');
+  mkdirSync(copy);
+  const files = 'git ls-files -coz --exclude-standard | xargs -0 cp -p --parents -t "$1"';
+  const rest = 'cp -a build "$1" && ln -s "$PWD/node_modules" "$1"';
+  execFileSync('sh', ['-c', `${files} && ${rest}`, 'sh', copy], { cwd: ROOT });
+  execFileSync('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: copy });
+  return join(folder, 'tsvmm-0.1.0.tgz');
+}
+
+/** A project that installs packages. */
+export class Consumer {
+  readonly folder: string;
+
+  constructor(folder: string) {
+    this.folder = folder;
+    mkdirSync(folder);
+    this.write('package.json', '{ "name": "consumer", "private": true, "type": "module" }');
+  }
+
+  write(name: string, text: string): void {
+    writeFileSync(join(this.folder, name), text);
+  }
+
+  path(name: string): string {
+    return join(this.folder, name);
+  }
+
+  /** Runs a command there; it must end well. @returns its standard output */
+  run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): string {
+    const { status, stdout, stderr } = this.try(command, args, env);
+    if (status === 0) return stdout;
+    throw new Error(
+      `${command} ${args.join(' ')}: exit ${status ?? 'by signal'}\n${stdout}${stderr}`,
+    );
+  }
+
+  try(
+    command: string,
+    args: readonly string[],
+    env: NodeJS.ProcessEnv = process.env,
+  ): SpawnSyncReturns<string> {
+    return spawnSync(command, args, { cwd: this.folder, env, encoding: 'utf8' });
+  }
+}
