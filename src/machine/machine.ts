@@ -1,5 +1,6 @@
 import type { AcpiTables } from '../acpi/tables.ts';
 import type { SerialBackend } from '../devices/serial/backend.ts';
+import { claimFile } from '../claimed-files.ts';
 import { GuestError, HostError } from '../errors.ts';
 import type { VcpuExit } from '../kvm/exit.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
@@ -61,6 +62,8 @@ export class Machine {
   readonly #stopReports: () => void;
   /** Ends what prepares the machine. */
   readonly #giveUp = new AbortController();
+  readonly #giveUpClaims: readonly (() => void)[];
+  readonly #jobs = new Set<Promise<unknown>>();
   #prepared: Promise<void> | undefined;
   #isPrepared = false;
   #startAsked = false;
@@ -136,6 +139,10 @@ export class Machine {
       onStarved: (error) => this.#finish({ kind: 'failed', error }),
     });
     this.#stopReports = reportMemoryDevices(this.memoryDevices, this);
+    this.#giveUpClaims = [
+      claimFile('the kernel', config.kernel),
+      ...(config.initrd === undefined ? [] : [claimFile('the initrd', config.initrd)]),
+    ];
     // Last: a machine that cannot be made keeps nothing.
     this.#hold = new ProcessHold();
   }
@@ -289,6 +296,20 @@ export class Machine {
     });
   }
 
+  /**
+   * Does something that takes many turns of the event loop and needs the machine. The machine's end is
+   * told by the signal, and waits until it is through.
+   */
+  async during<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const job = work(this.#giveUp.signal);
+    this.#jobs.add(job);
+    try {
+      return await job;
+    } finally {
+      this.#jobs.delete(job);
+    }
+  }
+
   /** Presses the ACPI power button; the guest decides what to do. */
   powerDown(): void {
     this.platform.pressPowerButton();
@@ -309,7 +330,9 @@ export class Machine {
     this.#finish({ kind: 'quit' });
     this.#starvation.close();
     await this.#prepared?.catch(() => undefined);
+    await Promise.allSettled(this.#jobs);
     await this.#tasks.idle();
+    for (const giveUp of this.#giveUpClaims) giveUp();
     this.platform.close();
     await Promise.all(this.memoryDevices.map(({ device }) => device.idle()));
     this.shell.close();
@@ -327,6 +350,14 @@ export class Machine {
       this.events.emit({ type: 'guest-fault', report: end.error.report });
     }
     this.events.emit({ type: 'shutdown', guest, cause: end.kind });
+    if (this.#jobs.size === 0) this.#end(end);
+    else void this.#endAfterJobs(end);
+  }
+
+  /** Whoever is under way is stopped, and its client told, before monitors are closed. */
+  async #endAfterJobs(end: MachineEnd): Promise<void> {
+    await Promise.allSettled(this.#jobs);
+    await new Promise((resolve) => setImmediate(resolve));
     this.#end(end);
   }
 

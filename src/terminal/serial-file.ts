@@ -8,6 +8,7 @@ import {
   statSync,
   unlinkSync,
 } from 'node:fs';
+import { claimFile } from '../claimed-files.ts';
 import { ConfigError, messageOf } from '../errors.ts';
 import { ByteSink } from './byte-sink.ts';
 import type { SerialBackend } from './serial-backend.ts';
@@ -48,6 +49,7 @@ function remove(path: string, fd: number): void {
 export function openSerialFile(path: string): SerialBackend {
   const isNew = statSync(path, { throwIfNoEntry: false }) === undefined;
   const fd = openForWriting(path);
+  const giveUp = claimFile('the file of the serial port', fd);
   let hasBegun = false;
   const stream = createWriteStream(path, { fd });
   const sink = new ByteSink(stream, `--serial file:${path}`);
@@ -63,6 +65,7 @@ export function openSerialFile(path: string): SerialBackend {
     resumeInput: () => undefined,
     close: async () => {
       if (isNew && !hasBegun) remove(path, fd);
+      giveUp();
       await sink.finish();
       await new Promise<void>((resolve) => {
         if (stream.closed) resolve();

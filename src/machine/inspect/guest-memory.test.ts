@@ -8,7 +8,8 @@ import { GuestMemory } from '../../memory/guest-memory.ts';
 import { GIB, MIB, PAGE_SIZE } from '../../units.ts';
 import { readPhysical, readVirtual } from './guest-reader.ts';
 import type { MemoryBytes } from './inspection.ts';
-import { savePhysical, saveVirtual } from './memory-dump.ts';
+import { claimFile } from '../../claimed-files.ts';
+import { savePhysical, saveVirtual, type SaveTarget } from './memory-dump.ts';
 
 const RAM_SIZE = MIB;
 const DEVICE = 4 * GIB;
@@ -79,6 +80,9 @@ const write = (gpa: number, value: string): void => {
 };
 const read = (result: MemoryBytes): string => Buffer.from(result.bytes).toString();
 
+/** Where to save to, with nothing that gives it up. */
+const at = (path: string, signal = new AbortController().signal): SaveTarget => ({ path, signal });
+
 describe('reading', () => {
   it('gives bytes, over the borders of pages and blocks', () => {
     plugged = new Set([0, 1]);
@@ -140,7 +144,7 @@ describe('saving', () => {
   it('puts every byte at its place', async () => {
     write(0x1000, 'hello');
     write(RAM_SIZE - 3, 'end');
-    expect(await savePhysical(memory, 0xffe, RAM_SIZE - 0xffe, path())).toEqual({
+    expect(await savePhysical(memory, 0xffe, RAM_SIZE - 0xffe, at(path()))).toEqual({
       saved: RAM_SIZE - 0xffe,
       holes: 0,
     });
@@ -154,7 +158,7 @@ describe('saving', () => {
     plugged = new Set([0, 700]);
     write(DEVICE, 'first');
     write(DEVICE + 701 * BLOCK - 1, '!');
-    expect(await savePhysical(memory, DEVICE, DEVICE_SIZE, path())).toEqual({
+    expect(await savePhysical(memory, DEVICE, DEVICE_SIZE, at(path()))).toEqual({
       saved: 2 * BLOCK,
       holes: DEVICE_SIZE - 2 * BLOCK,
     });
@@ -169,7 +173,7 @@ describe('saving', () => {
     write(RAM_SIZE - 1, 'r');
     write(DEVICE, 'd');
     const size = DEVICE - RAM_SIZE + 2;
-    expect(await savePhysical(memory, RAM_SIZE - 1, size, path())).toEqual({
+    expect(await savePhysical(memory, RAM_SIZE - 1, size, at(path()))).toEqual({
       saved: 2,
       holes: size - 2,
     });
@@ -179,33 +183,55 @@ describe('saving', () => {
     plugged = new Set([0, 1]);
     write(DEVICE, 'a');
     write(DEVICE + BLOCK, 'b');
-    const saving = savePhysical(memory, DEVICE, 2 * BLOCK, path());
+    const saving = savePhysical(memory, DEVICE, 2 * BLOCK, at(path()));
     plugged.delete(1);
     expect(await saving).toEqual({ saved: BLOCK, holes: BLOCK });
     expect(readFileSync(path())[BLOCK]).toBe(0);
   });
 
   it('refuses a range without any memory, and makes no file', async () => {
-    await expect(savePhysical(memory, DEVICE, BLOCK, path())).rejects.toThrow(
+    await expect(savePhysical(memory, DEVICE, BLOCK, at(path()))).rejects.toThrow(
       '0x100000000 to 0x100200000: nothing to save: vm0: not plugged',
     );
-    await expect(savePhysical(memory, 2 * GIB, 1, path())).rejects.toThrow('no memory there');
+    await expect(savePhysical(memory, 2 * GIB, 1, at(path()))).rejects.toThrow('no memory there');
     expect(existsSync(path())).toBe(false);
   });
 
   it('empties the file first, and makes one that is its owner’s', async () => {
-    await savePhysical(memory, 0, 5, path());
+    await savePhysical(memory, 0, 5, at(path()));
     expect(statSync(path()).mode & 0o777).toBe(0o600);
     writeFileSync(path(), 'something long that was there');
-    await savePhysical(memory, 0, 5, path());
+    await savePhysical(memory, 0, 5, at(path()));
     expect(readFileSync(path())).toEqual(Buffer.alloc(5));
   });
 
+  it.each(['missing', 'there'])('leaves nothing when it is given up, of a file %s', async (was) => {
+    if (was === 'there') writeFileSync(path(), 'something');
+    const ending = new AbortController();
+    const saving = savePhysical(memory, 0, RAM_SIZE, at(path(), ending.signal));
+    setImmediate(() => ending.abort());
+    await expect(saving).rejects.toThrow(`the machine has ended: ${path()} is not saved`);
+    const left = statSync(path(), { throwIfNoEntry: false });
+    expect(left?.size).toBe(was === 'there' ? 0 : undefined);
+  });
+
+  it('refuses a file that is in use, whatever its name, and leaves it alone', async () => {
+    writeFileSync(path(), 'precious');
+    const giveUp = claimFile('memory backend m', path());
+    await expect(savePhysical(memory, 0, 1, at(path()))).rejects.toThrow(
+      `cannot save to ${path()}: it is memory backend m`,
+    );
+    expect(readFileSync(path(), 'utf8')).toBe('precious');
+    giveUp();
+  });
+
   it('refuses what is no file, naming it', async () => {
-    await expect(savePhysical(memory, 0, 1, folder)).rejects.toThrow(`cannot save to ${folder}`);
-    await expect(savePhysical(memory, 0, 1, '/dev/null')).rejects.toThrow('not a regular file');
+    await expect(savePhysical(memory, 0, 1, at(folder))).rejects.toThrow(
+      `cannot save to ${folder}`,
+    );
+    await expect(savePhysical(memory, 0, 1, at('/dev/null'))).rejects.toThrow('not a regular file');
     const nowhere = join(folder, 'no', 'where');
-    await expect(savePhysical(memory, 0, 1, nowhere)).rejects.toThrow('ENOENT');
+    await expect(savePhysical(memory, 0, 1, at(nowhere))).rejects.toThrow('ENOENT');
   });
 
   it('of virtual memory goes on until something is not mapped', async () => {
@@ -216,7 +242,7 @@ describe('saving', () => {
       if (reads.length < 3) return Promise.resolve({ bytes });
       return Promise.resolve({ bytes: bytes.subarray(0, 10), endsBecause: 'not mapped' });
     };
-    await expect(saveVirtual(reader, 0x1000n, MIB, path())).rejects.toThrow(
+    await expect(saveVirtual(reader, 0x1000n, MIB, at(path()))).rejects.toThrow(
       `0x8100a: not mapped; ${path()} has the 524298 bytes before it`,
     );
     expect(reads.map(([address]) => address)).toEqual([0x1000n, 0x41000n, 0x81000n]);

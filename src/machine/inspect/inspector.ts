@@ -86,8 +86,9 @@ export class Inspector implements MachineInspection {
   async savePhysical(gpa: number, size: number, path: string): Promise<SavedMemory> {
     this.#checkAlive();
     const { memory } = this.#machine.shell;
-    const save = (): Promise<SavedMemory> => savePhysical(memory, gpa, size, path);
-    return await memory.holds.during('pmemsave', save);
+    return await this.#machine.during((signal) =>
+      memory.holds.during('pmemsave', () => savePhysical(memory, gpa, size, { path, signal })),
+    );
   }
 
   async saveVirtual(
@@ -96,11 +97,14 @@ export class Inspector implements MachineInspection {
     size: number,
     path: string,
   ): Promise<SavedMemory> {
+    this.#checkAlive();
     this.#vcpu(cpu);
     const read = (at: bigint, length: number): Promise<MemoryBytes> =>
       this.readVirtual(cpu, at, length);
-    const save = (): Promise<SavedMemory> => saveVirtual(read, address, size, path);
-    return await this.#machine.shell.memory.holds.during('memsave', save);
+    const { holds } = this.#machine.shell.memory;
+    return await this.#machine.during((signal) =>
+      holds.during('memsave', () => saveVirtual(read, address, size, { path, signal })),
+    );
   }
 
   virtioDevices(): readonly VirtioDeviceInfo[] {

@@ -1,6 +1,7 @@
-import { constants } from 'node:fs';
+import { constants, statSync, unlinkSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
-import { ConfigError, messageOf } from '../../errors.ts';
+import { claimantOf, claimFile } from '../../claimed-files.ts';
+import { ConfigError, HostError, messageOf } from '../../errors.ts';
 import type { GuestMemory, MemoryRegion } from '../../memory/guest-memory.ts';
 import { GIB, hex, KIB } from '../../units.ts';
 import { describeAbsence } from './guest-reader.ts';
@@ -14,18 +15,32 @@ const ZEROS = Buffer.alloc(CHUNK);
 
 const { O_WRONLY, O_CREAT, O_NONBLOCK } = constants;
 
+/** Where memory is saved to, and what gives that up: the end of the machine. */
+export interface SaveTarget {
+  readonly path: string;
+  readonly signal: AbortSignal;
+}
+
 /** A regular file that takes memory at any place; what is not written stays a hole. */
 class SparseFile {
   readonly #file: FileHandle;
   readonly #path: string;
+  readonly #signal: AbortSignal;
+  readonly #isNew: boolean;
+  readonly #giveUpClaim: () => void;
 
-  private constructor(file: FileHandle, path: string) {
+  private constructor(file: FileHandle, { path, signal }: SaveTarget, isNew: boolean) {
     this.#file = file;
     this.#path = path;
+    this.#signal = signal;
+    this.#isNew = isNew;
+    this.#giveUpClaim = claimFile('being saved to already', file.fd);
   }
 
-  /** Opens and empties it. @throws (rejects with) ConfigError */
-  static async open(path: string): Promise<SparseFile> {
+  /** Opens and empties it. @throws (rejects with) ConfigError, with nothing changed */
+  static async open(target: SaveTarget): Promise<SparseFile> {
+    const { path } = target;
+    const isNew = statSync(path, { throwIfNoEntry: false }) === undefined;
     let file: FileHandle;
     try {
       // Guest memory is nobody else's business; a pipe without a reader must not hang us.
@@ -35,16 +50,19 @@ class SparseFile {
     }
     try {
       if (!(await file.stat()).isFile()) throw new Error('not a regular file');
+      const claimant = claimantOf(file.fd);
+      if (claimant !== undefined) throw new Error(`it is ${claimant}`);
       await file.truncate(0);
     } catch (error) {
       await file.close();
       throw cannotSave(path, error);
     }
-    return new SparseFile(file, path);
+    return new SparseFile(file, target, isNew);
   }
 
-  /** Zeros are left out. */
+  /** Zeros are left out. @throws (rejects with) HostError when the machine has ended */
   async write(bytes: Uint8Array, position: number): Promise<void> {
+    this.checkAlive();
     if (ZEROS.compare(bytes, 0, bytes.length, 0, bytes.length) === 0) return;
     try {
       let done = 0;
@@ -57,15 +75,30 @@ class SparseFile {
     }
   }
 
-  /** Gives the file its size and closes it. */
+  /** @throws HostError */
+  checkAlive(): void {
+    if (!this.#signal.aborted) return;
+    const message = `the machine has ended: ${this.#path} is not saved`;
+    throw new HostError('MACHINE_ENDED', message);
+  }
+
+  /** Gives the file its size and closes it. Half of what was wanted is not kept, where time ran out. */
   async finish(size: number): Promise<void> {
+    this.#giveUpClaim();
     try {
-      await this.#file.truncate(size);
+      await this.#file.truncate(this.#signal.aborted ? 0 : size);
+      if (this.#signal.aborted && this.#isNew) await this.#remove();
     } catch (error) {
       throw cannotSave(this.#path, error);
     } finally {
       await this.#file.close();
     }
+  }
+
+  async #remove(): Promise<void> {
+    const { dev, ino } = await this.#file.stat();
+    const now = statSync(this.#path, { throwIfNoEntry: false });
+    if (now?.dev === dev && now.ino === ino) unlinkSync(this.#path);
   }
 }
 
@@ -95,7 +128,7 @@ export async function savePhysical(
   memory: GuestMemory,
   gpa: number,
   size: number,
-  path: string,
+  target: SaveTarget,
 ): Promise<SavedMemory> {
   const end = gpa + size;
   const regions = memory.regions.filter((it) => gpa < it.gpa + it.size && it.gpa < end);
@@ -107,7 +140,7 @@ export async function savePhysical(
     const why = describeAbsence(memory, gpa);
     throw new ConfigError('NO_MEMORY', `${hex(gpa)} to ${hex(end)}: nothing to save: ${why}`);
   }
-  const file = await SparseFile.open(path);
+  const file = await SparseFile.open(target);
   let saved = 0;
   try {
     for (const region of regions) saved += await saveRegion(memory, region, { gpa, end }, file);
@@ -132,6 +165,7 @@ async function saveRegion(
   const toFile = { base: range.gpa, file };
   let saved = 0;
   for (let from = Math.max(0, range.gpa - region.gpa); from < end; from += SPAN) {
+    toFile.file.checkAlive();
     for (const run of runsIn(region, from, Math.min(end, from + SPAN))) {
       saved += await saveRun(memory, run, chunk, toFile);
     }
@@ -154,6 +188,7 @@ async function saveRun(
   let gpa = run.gpa;
   while (gpa < end) {
     // Chunks end where blocks may end, so that none is lost with its neighbour.
+    file.checkAlive();
     const bytes = buffer.subarray(0, Math.min(end - gpa, chunk - (gpa % chunk)));
     if (memory.read(gpa, bytes, bytes.length)) {
       await file.write(bytes, gpa - base);
@@ -174,12 +209,14 @@ export async function saveVirtual(
   read: (address: bigint, length: number) => Promise<MemoryBytes>,
   address: bigint,
   size: number,
-  path: string,
+  target: SaveTarget,
 ): Promise<SavedMemory> {
-  const file = await SparseFile.open(path);
+  const { path } = target;
+  const file = await SparseFile.open(target);
   let saved = 0;
   try {
     while (saved < size) {
+      file.checkAlive();
       const at = BigInt.asUintN(64, address + BigInt(saved));
       const { bytes, endsBecause } = await read(at, Math.min(CHUNK, size - saved));
       await file.write(bytes, saved);

@@ -8,6 +8,7 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { claimFile } from '../../claimed-files.ts';
 import { ConfigError, HostError, messageOf } from '../../errors.ts';
 import { formatSize, isPowerOfTwo } from '../../units.ts';
 import type { Backing } from '../backing.ts';
@@ -99,6 +100,7 @@ export function openFile(spec: FileSpec, facts: FileFacts): Backing {
     checkPages(spec.id, 'offset', spec.offset, pageSize);
     checkAlign(spec, pageSize);
     placeFile(spec, fd);
+    const giveUp = claimFile(`memory backend ${spec.id}`, fd);
     file = {
       fd,
       name: spec.path,
@@ -106,7 +108,10 @@ export function openFile(spec: FileSpec, facts: FileFacts): Backing {
       end: spec.offset + spec.size,
       pageSize,
       align: spec.align ?? 0,
-      close: () => closeSync(fd),
+      close: () => {
+        giveUp();
+        closeSync(fd);
+      },
       undo,
       ...(spec.readonly ? { cannotDiscard: READONLY_REASON } : {}),
     };

@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { claimantOf, claimFile } from '../../claimed-files.ts';
 import { ConfigError, messageOf } from '../../errors.ts';
 import { isLogLevel, LOG_LEVELS, setLogLevel, setLogTarget } from '../../log.ts';
 import type { MonitorCommand } from '../command.ts';
@@ -22,6 +23,7 @@ export const logCommand: MonitorCommand = {
 
 /** The file that is logged to; the log is the process's, and so is this. */
 let logFile: number | undefined;
+let giveUpLogFile = (): void => undefined;
 
 /** @throws ConfigError when it cannot be opened, or is a pipe or socket, which may block */
 function openLogFile(path: string): number {
@@ -30,6 +32,8 @@ function openLogFile(path: string): number {
   try {
     fd = openSync(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK, 0o600);
     if (!fstatSync(fd).isFile()) throw new Error('not a regular file');
+    const claimant = claimantOf(fd);
+    if (claimant !== undefined) throw new Error(`it is ${claimant}`);
     return fd;
   } catch (cause) {
     if (fd !== undefined) closeSync(fd);
@@ -41,6 +45,8 @@ function openLogFile(path: string): number {
 export function logTo(path: string | undefined): void {
   const before = logFile;
   logFile = path === undefined ? undefined : openLogFile(path);
+  giveUpLogFile();
+  if (logFile !== undefined) giveUpLogFile = claimFile('the log', logFile);
   setLogTarget(logFile ?? process.stderr.fd);
   if (before !== undefined) closeSync(before);
 }
