@@ -46,6 +46,6 @@ describe('power', () => {
     await vm.agent.ok('halt');
     await monitor.command('system_reset');
     await vm.agent.ready();
-    expect(await monitor.command('info status')).toBe('VM status: running\n');
+    expect(await monitor.command('info status')).toBe('VM status: running\nresets: monitor 1\n');
   });
 });

@@ -136,7 +136,9 @@ describe('what follows a violation', () => {
     await plugSome(it);
     it.vm.process.write(`poke 8 ${it.addr + it.block} 1\n`);
     await it.vm.agent.ready();
-    expect(await it.monitor.command('info status')).toBe('VM status: running\n');
+    expect(await it.monitor.command('info status')).toBe(
+      'VM status: running\nresets: violation 1\n',
+    );
     const { plugged } = await it.vm.agent.initMem();
     expect(plugged).toBe(0);
     expect(await violations(it.monitor)).toBe(1);

@@ -121,14 +121,20 @@ describe('a reset', () => {
     expect(await qmp.event('MEMORY_DEVICE_SIZE_CHANGE')).toMatchObject({ size: 8 * MIB });
     await vm.agent.ok('reboot cf9');
     expect(await qmp.event('MEMORY_DEVICE_SIZE_CHANGE')).toMatchObject({ size: 0 });
-    expect(await qmp.event('RESET')).toEqual({ guest: true, reason: 'guest-reset' });
+    expect(await qmp.event('RESET')).toEqual({
+      ...{ guest: true, reason: 'guest-reset' },
+      ...{ 'x-tsvmm-kind': 'reboot', 'x-tsvmm-count': 1 },
+    });
     await vm.agent.ready();
   });
 
   it('by a client is told', async () => {
     const { vm, qmp } = await boot();
     expect(await qmp.run('system_reset')).toEqual({});
-    expect(await qmp.event('RESET')).toEqual({ guest: false, reason: 'host-qmp-system-reset' });
+    expect(await qmp.event('RESET')).toEqual({
+      ...{ guest: false, reason: 'host-qmp-system-reset' },
+      ...{ 'x-tsvmm-kind': 'monitor', 'x-tsvmm-count': 1 },
+    });
     await vm.agent.ready();
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MIB } from '../harness/sizes.ts';
-import { bootAgent } from '../harness/test-vm.ts';
+import { bootAgent, startVm } from '../harness/test-vm.ts';
 
 const KEYS = 'size=4G,requested-size=256M,dynamic-memslots=on';
 const SLACK = 48 * MIB;
@@ -21,6 +21,25 @@ describe('a reboot', () => {
     expect(after).toEqual({ ...after, addr, plugged: 0, requested });
     expect(await vm.agent.ok(`plug ${addr} ${requested / block}`)).toBe('ack');
     await vm.agent.ok(`zero ${addr} ${requested}`);
+  });
+
+  it.each([
+    ['cf9', 'reboot'],
+    ['triple', 'triple-fault'],
+  ])('in a loop by %s is counted, and told of in moderation', async (way, kind) => {
+    const vm = startVm({ append: `reboot ${way}` });
+    const monitor = await vm.monitor();
+    const resets = async (): Promise<number> => {
+      const found = new RegExp(`resets: ${kind} (\\d+)`).exec(await monitor.command('info status'));
+      return Number(found?.[1] ?? 0);
+    };
+    const start = performance.now();
+    await expect.poll(resets, { timeout: 120_000 }).toBeGreaterThan(60);
+    await monitor.command('stop');
+    const seconds = (performance.now() - start) / 1000;
+    const lines = vm.process.stderr.transcript.split('\n').filter((line) => line.includes('reset'));
+    expect(lines.length).toBeLessThan(10 + 2 * seconds);
+    expect(lines[0]).toContain(kind === 'reboot' ? 'asked for a reset' : 'triple fault');
   });
 
   it('shrinks the usable region to what is requested', async () => {

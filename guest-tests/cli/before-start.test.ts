@@ -13,7 +13,11 @@ const PREALLOC = ['--memory-backend', 'ram,id=r,size=3G,prealloc=on', '--memory'
 
 /** A machine whose monitor is standard input, and what it is told before it can run. */
 function told(lines: string, ...args: readonly string[]): Child {
-  const child = startTsvmm([...BOOT, '--monitor', 'stdio', '--serial', 'none', ...args]);
+  const quiet = ['--log-level', 'warn'];
+  const child = startTsvmm([
+    ...[...BOOT, ...quiet, '--monitor', 'stdio', '--serial', 'none'],
+    ...args,
+  ]);
   child.write(lines);
   return child;
 }

@@ -66,7 +66,9 @@ describe('tsvmm ctl', () => {
     expect((await ctl(qmp, 'cont')).code).toBe(0);
     expect((await ctl(qmp, 'reset')).code).toBe(0);
     await vm.agent.ready();
-    expect((await ctl(qmp, 'hmp', 'info status')).stdout).toBe('VM status: running\n');
+    expect((await ctl(qmp, 'hmp', 'info status')).stdout).toBe(
+      'VM status: running\nresets: monitor 1\n',
+    );
     expect((await ctl(qmp, 'quit')).code).toBe(0);
     expect((await vm.exited).code).toBe(0);
     expect(await ctl(qmp, 'status')).toMatchObject({ code: 1 });

@@ -217,7 +217,9 @@ describe('a resize', () => {
     host.convergence = what === 'driver' ? 'no-driver' : 'under-way';
     const failed = failure(device().resize(GIB));
     await wait(60);
-    if (what === 'reset') host.hub.emit({ type: 'reset', guest: true, cause: 'guest-reset' });
+    if (what === 'reset') {
+      host.hub.emit({ type: 'reset', guest: true, kind: 'reboot', cause: 'cf9', count: 1 });
+    }
     host.convergence = 'busy';
     let over = false;
     void failed.then(() => (over = true));

@@ -46,6 +46,11 @@ export class ControlView implements MachineControl {
   }
 
   status(): MachineStatus {
+    const { resets } = this.#machine;
+    return resets.length === 0 ? this.#runState() : { ...this.#runState(), resets };
+  }
+
+  #runState(): MachineStatus {
     const { isRunning, hasEnded, pauseReason } = this.#machine;
     if (hasEnded) return { running: false, reason: 'shutdown' };
     if (!this.#machine.hasBegun) return { running: false, reason: 'prelaunch' };

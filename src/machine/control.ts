@@ -5,6 +5,7 @@
 
 import type { Convergence } from '../devices/virtio-mem/convergence.ts';
 import type { LatencySummary } from '../virtio/latency-histogram.ts';
+import type { ResetCount } from './resets.ts';
 import type { MachineInspection } from './inspect/inspection.ts';
 
 export type * from './inspect/inspection.ts';
@@ -17,6 +18,8 @@ export interface MachineStatus {
    * `internal-error`; absent while it runs and after `stop()`.
    */
   readonly reason?: string;
+  /** How often it was reset, by whom; absent when it never was. */
+  readonly resets?: readonly ResetCount[];
 }
 
 export interface CpuInfo {

@@ -1,6 +1,7 @@
 import type { ConvergenceKind } from '../devices/virtio-mem/convergence.ts';
 import { messageOf } from '../errors.ts';
 import { log } from '../log.ts';
+import type { ResetKind } from './resets.ts';
 import type { Violation, ViolationAction } from './violations/violation.ts';
 
 export type { ConvergenceKind } from '../devices/virtio-mem/convergence.ts';
@@ -33,6 +34,18 @@ export interface ConvergenceEvent extends OfMemoryDevice {
   readonly requestedSize: number;
 }
 
+/** The machine was reset. */
+export interface ResetEvent {
+  readonly type: 'reset';
+  /** Whether the guest brought it about. */
+  readonly guest: boolean;
+  readonly kind: ResetKind;
+  /** By what, for people. */
+  readonly cause: string;
+  /** Resets of this kind so far. */
+  readonly count: number;
+}
+
 /** The guest used memory of a device that is not plugged. */
 export interface ViolationEvent extends OfMemoryDevice, Omit<Violation, 'device'> {
   readonly type: 'violation';
@@ -46,8 +59,7 @@ export interface ViolationEvent extends OfMemoryDevice, Omit<Violation, 'device'
 export type MachineEvent =
   | { readonly type: 'stop' }
   | { readonly type: 'resume' }
-  /** `guest`: the guest asked for it, `cause` says by what. */
-  | { readonly type: 'reset'; readonly guest: boolean; readonly cause: string }
+  | ResetEvent
   /** The machine has ended; nothing follows. */
   | { readonly type: 'shutdown'; readonly guest: boolean; readonly cause: string }
   /** The power button was pressed. */
@@ -64,6 +76,8 @@ export type MachineEvent =
  */
 export function supersedes(event: MachineEvent, older: MachineEvent): boolean {
   switch (event.type) {
+    case 'reset':
+      return older.type === 'reset' && event.guest && older.kind === event.kind;
     case 'memory-device-size':
     case 'memory-device-convergence':
     case 'violation':

@@ -4,7 +4,6 @@ import { claimFile } from '../claimed-files.ts';
 import { GuestError, HostError } from '../errors.ts';
 import type { VcpuExit } from '../kvm/exit.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
-import { log } from '../log.ts';
 import type { VirtioPci } from '../virtio/pci-transport/virtio-pci.ts';
 import type { MachineConfig } from './config/machine-config.ts';
 import { MachineEvents } from './events.ts';
@@ -24,6 +23,7 @@ import { reportMemoryDevices } from './memory-device-events.ts';
 import { devicePath } from './memory-objects.ts';
 import type { Platform } from './platform.ts';
 import { ProcessHold } from './process-hold.ts';
+import { ResetLog, type Reset, type ResetCount } from './resets.ts';
 import { SerialTasks } from './serial-tasks.ts';
 import { StarvationWatch } from './starvation.ts';
 import { actOnViolation } from './violations/act.ts';
@@ -32,8 +32,6 @@ import type { Violation } from './violations/violation.ts';
 import { createVmShell, type VmShell } from './vm-shell.ts';
 
 export type { MachineEnd } from './machine-end.ts';
-
-const logger = log('machine');
 
 /** A look at the machine that takes longer is a pause, of which the guest is told, ms. */
 const LONG_LOOK_MS = 100;
@@ -56,6 +54,7 @@ export class Machine {
   readonly events = new MachineEvents();
   readonly #lifecycle = new Lifecycle();
   readonly #tasks = new SerialTasks();
+  readonly #resets = new ResetLog();
   readonly #clock: GuestClock;
   readonly #starvation: StarvationWatch;
   readonly #acpi: AcpiTables;
@@ -99,7 +98,7 @@ export class Machine {
       config,
       shell,
       serial,
-      onReset: (cause) => this.#guestReset(cause),
+      onReset: (cause) => this.#guestReset({ kind: 'reboot', cause }),
       onPowerOff: () => this.#finish({ kind: 'power-off' }),
       onViolation: (violation, vcpu) => this.#violated(violation, vcpu),
     });
@@ -145,6 +144,11 @@ export class Machine {
     ];
     // Last: a machine that cannot be made keeps nothing.
     this.#hold = new ProcessHold();
+  }
+
+  /** How often it was reset, and by whom. */
+  get resets(): readonly ResetCount[] {
+    return this.#resets.counts;
   }
 
   get isRunning(): boolean {
@@ -265,7 +269,7 @@ export class Machine {
   reset(): Promise<void> {
     return this.#tasks.run(async () => {
       try {
-        await this.#reset('host', 'system_reset');
+        await this.#reset({ kind: 'monitor', cause: 'system_reset' });
       } catch (error) {
         // Half a guest is none.
         this.#finish({ kind: 'failed', error });
@@ -362,19 +366,19 @@ export class Machine {
   }
 
   /** By a device, from within an exit: the vCPU must get its answer first. */
-  #guestReset(cause: string): void {
+  #guestReset(reset: Reset): void {
     if (this.#resetPending || this.hasEnded) return;
-    logger.info({ cause }, 'the guest asked for a reset');
     if (this.config.noReboot) {
+      this.#resets.add(reset);
       this.#finish({ kind: 'reboot' });
       return;
     }
     this.#resetPending = true;
     const failed = (error: unknown): void => this.#finish({ kind: 'failed', error });
-    this.#tasks.run(() => this.#reset('guest', cause)).catch(failed);
+    this.#tasks.run(() => this.#reset(reset)).catch(failed);
   }
 
-  async #reset(by: 'host' | 'guest', cause: string): Promise<void> {
+  async #reset(reset: Reset): Promise<void> {
     if (this.hasEnded) return;
     const goesOn = this.isRunning;
     const before = this.hasBegun ? 'paused' : 'created';
@@ -390,7 +394,8 @@ export class Machine {
     if (this.#isPrepared) loadGuest(this.config, this.shell, this.#acpi, false);
     this.#clock.reset();
     this.#lifecycle.enter(goesOn ? 'running' : before);
-    this.events.emit({ type: 'reset', guest: by === 'guest', cause });
+    const count = this.#resets.add(reset);
+    this.events.emit({ type: 'reset', guest: reset.kind !== 'monitor', ...reset, count });
     if (goesOn) this.#resume();
   }
 
@@ -413,7 +418,7 @@ export class Machine {
   /** A processor answers a triple fault with a reset; without one to come it is the guest's end. */
   #tripleFault(vcpu: Vcpu, exit: VcpuExit): void {
     if (!this.config.noReboot) {
-      this.#guestReset('triple fault');
+      this.#guestReset({ kind: 'triple-fault', cause: 'triple fault' });
       return;
     }
     const report = diagnose(vcpu, exit, this.shell.memory);
@@ -433,7 +438,7 @@ export class Machine {
       stop: (reason) => {
         this.stop(reason).catch((error: unknown) => this.#finish({ kind: 'failed', error }));
       },
-      reset: (cause) => this.#guestReset(cause),
+      reset: (cause) => this.#guestReset({ kind: 'violation', cause }),
       end: (error) => this.#finish({ kind: 'failed', error }),
     });
   }

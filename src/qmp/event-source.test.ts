@@ -60,12 +60,24 @@ describe('EventSource', () => {
     [{ type: 'resume' }, { event: 'RESUME', data: {} }],
     [{ type: 'powerdown' }, { event: 'POWERDOWN', data: {} }],
     [
-      { type: 'reset', guest: true, cause: 'cf9' },
-      { event: 'RESET', data: { guest: true, reason: 'guest-reset' } },
+      { type: 'reset', guest: true, kind: 'triple-fault', cause: 'triple fault', count: 7 },
+      {
+        event: 'RESET',
+        data: {
+          ...{ guest: true, reason: 'guest-reset' },
+          ...{ 'x-tsvmm-kind': 'triple-fault', 'x-tsvmm-count': 7 },
+        },
+      },
     ],
     [
-      { type: 'reset', guest: false, cause: 'system_reset' },
-      { event: 'RESET', data: { guest: false, reason: 'host-qmp-system-reset' } },
+      { type: 'reset', guest: false, kind: 'monitor', cause: 'system_reset', count: 1 },
+      {
+        event: 'RESET',
+        data: {
+          ...{ guest: false, reason: 'host-qmp-system-reset' },
+          ...{ 'x-tsvmm-kind': 'monitor', 'x-tsvmm-count': 1 },
+        },
+      },
     ],
   ])('tells of %j', (happened, event) => {
     source().happened(happened);

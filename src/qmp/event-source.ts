@@ -2,6 +2,7 @@ import type { MachineControl } from '../machine/control.ts';
 import type {
   ConvergenceEvent,
   MachineEvent,
+  ResetEvent,
   SizeEvent,
   ViolationEvent,
 } from '../machine/events.ts';
@@ -39,12 +40,14 @@ export class EventSource {
   readonly #sizes: Throttle<Timed<SizeEvent>>;
   readonly #convergence: Throttle<Timed<ConvergenceEvent>>;
   readonly #violations: Throttle<Timed<ViolationEvent>>;
+  readonly #resets: Throttle<Timed<ResetEvent>>;
 
   constructor({ control, intervalMs, publish }: EventSourceOptions) {
     this.#publish = publish;
     this.#told = new Map(control.memoryDevices().map(({ id, size }) => [id, size]));
     this.#sizes = new Throttle(intervalMs, (timed) => this.#sizeChanged(timed));
     this.#convergence = new Throttle(intervalMs, (timed) => this.#converged(timed));
+    this.#resets = new Throttle(intervalMs, (timed) => this.#reset(timed));
     this.#violations = new Throttle(intervalMs, (timed) => this.#violated(timed));
   }
 
@@ -60,11 +63,11 @@ export class EventSource {
       case 'powerdown':
         this.#publish({ event: { event: 'POWERDOWN', data: {} }, atMs });
         return;
-      case 'reset': {
-        const data = { guest: event.guest, reason: resetReason(event) };
-        this.#publish({ event: { event: 'RESET', data }, atMs });
+      case 'reset':
+        // What a monitor asked for is answered at once.
+        if (event.guest) this.#resets.push(event.kind, { what: event, atMs });
+        else this.#reset({ what: event, atMs });
         return;
-      }
       case 'guest-fault': {
         const data = { action: 'poweroff', 'x-tsvmm-report': event.report } as const;
         this.#publish({ event: { event: 'GUEST_PANICKED', data }, atMs });
@@ -72,7 +75,7 @@ export class EventSource {
       }
       case 'shutdown':
         // Nothing comes after it: what waits for its turn is told before.
-        for (const each of [this.#sizes, this.#convergence, this.#violations]) each.flush();
+        for (const each of this.#throttles()) each.flush();
         this.#publish({ event: shutdownEvent(event), atMs });
         return;
       case 'memory-device-size':
@@ -88,7 +91,19 @@ export class EventSource {
 
   /** Says no more. */
   close(): void {
-    for (const each of [this.#sizes, this.#convergence, this.#violations]) each.close();
+    for (const each of this.#throttles()) each.close();
+  }
+
+  #throttles(): readonly Pick<Throttle<unknown>, 'flush' | 'close'>[] {
+    return [this.#resets, this.#sizes, this.#convergence, this.#violations];
+  }
+
+  #reset({ what, atMs }: Timed<ResetEvent>): void {
+    const { guest, kind, count } = what;
+    const reason = resetReason(what);
+    const data = { guest, reason, 'x-tsvmm-kind': kind, 'x-tsvmm-count': count };
+    const subject = guest ? { subject: `reset by ${kind}` } : {};
+    this.#publish({ event: { event: 'RESET', data }, atMs, ...subject });
   }
 
   #sizeChanged({ what: { id, size, path }, atMs }: Timed<SizeEvent>): void {

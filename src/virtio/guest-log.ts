@@ -8,13 +8,16 @@ const INTERVAL_MS = 1000;
  * within a second of the last one are only counted, and the next line tells how many there were.
  */
 export class GuestLog {
-  readonly #logger: Log;
+  readonly #logger: Partial<Log> & Pick<Log, 'warn'>;
   readonly #clock: () => number;
   #last = Number.NEGATIVE_INFINITY;
   #suppressed = 0;
 
   /** @param clock  milliseconds, for tests */
-  constructor(logger: Log, clock: () => number = () => performance.now()) {
+  constructor(
+    logger: Partial<Log> & Pick<Log, 'warn'>,
+    clock: () => number = () => performance.now(),
+  ) {
     this.#logger = logger;
     this.#clock = clock;
   }

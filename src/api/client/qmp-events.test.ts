@@ -44,9 +44,8 @@ describe('vmEvent', () => {
   });
 
   it('keeps the reasons of the protocol for resets and the end', () => {
-    expect(overTheWire({ type: 'reset', guest: true, cause: 'cf9' })).toEqual([
-      { type: 'reset', guest: true, cause: 'guest-reset' },
-    ]);
+    const reset = { type: 'reset', guest: true, kind: 'reboot', count: 3 } as const;
+    expect(overTheWire({ ...reset, cause: 'cf9' })).toEqual([{ ...reset, cause: 'guest-reset' }]);
     expect(overTheWire({ type: 'shutdown', guest: false, cause: 'quit' })).toEqual([
       { type: 'shutdown', guest: false, cause: 'host-qmp-quit' },
     ]);

@@ -1,5 +1,6 @@
 import type { JsonObject } from '../../qmp/json/value.ts';
 import type { VmEvent } from '../event-hub.ts';
+import { RESET_KINDS } from '../../machine/resets.ts';
 import { isConvergenceKind } from '../memory-host.ts';
 import { integerOf, listOf, numberOf, oneOf, textOf } from './answers.ts';
 
@@ -59,7 +60,13 @@ export function vmEvent(name: string, data: JsonObject): VmEvent | undefined {
     case 'POWERDOWN':
       return { type: 'powerdown' };
     case 'RESET':
-      return { type: 'reset', guest: data['guest'] === true, cause: textOf(data, 'reason') };
+      return {
+        type: 'reset',
+        guest: data['guest'] === true,
+        kind: oneOf(RESET_KINDS, data, 'x-tsvmm-kind'),
+        cause: textOf(data, 'reason'),
+        count: numberOf(data, 'x-tsvmm-count'),
+      };
     case 'GUEST_PANICKED':
       return { type: 'guest-fault', report: faultReport(data) };
     case 'SHUTDOWN':

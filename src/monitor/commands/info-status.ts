@@ -4,10 +4,14 @@ import { printable } from '../text.ts';
 export const infoStatus: MonitorCommand = {
   name: 'info status',
   summary: 'show whether the machine runs, and why not',
+  details: 'A machine that was reset has another line, which says how often, and by whom.',
   run: (_args, { control }) => {
-    const { running, reason } = control.status();
-    if (running) return 'VM status: running\n';
-    return `VM status: paused${reason === undefined ? '' : ` (${reason})`}\n`;
+    const { running, reason, resets = [] } = control.status();
+    const why = running || reason === undefined ? '' : ` (${reason})`;
+    const state = `VM status: ${running ? 'running' : `paused${why}`}\n`;
+    if (resets.length === 0) return state;
+    const counts = resets.map(({ kind, count }) => `${kind} ${count}`);
+    return `${state}resets: ${counts.join(', ')}\n`;
   },
 };
 

@@ -1,3 +1,4 @@
+import { RESET_KINDS } from '../../machine/resets.ts';
 import { VIOLATION_ACTIONS } from '../../machine/violations/violation.ts';
 import { CONVERGENCE_KINDS } from './convergence.ts';
 import {
@@ -69,7 +70,13 @@ export const EVENTS = {
   STOP: NOTHING,
   RESUME: NOTHING,
   POWERDOWN: NOTHING,
-  RESET: object({ guest: bool, reason: ShutdownCause }),
+  /** What a guest does is told at most once per kind and interval; the count has all of the kind. */
+  RESET: object({
+    guest: bool,
+    reason: ShutdownCause,
+    'x-tsvmm-kind': oneOf(...RESET_KINDS),
+    'x-tsvmm-count': int,
+  }),
   SHUTDOWN: object({ guest: bool, reason: ShutdownCause }),
   /** The guest cannot go on; the machine ends. The report is for people, a summary first. */
   GUEST_PANICKED: object({ action: oneOf('poweroff'), 'x-tsvmm-report': listOf(str) }),
