@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "args.h"
@@ -57,7 +58,10 @@ void Mapping::SetPolicy(const Napi::CallbackInfo& info) {
   // The kernel takes one bit less than it is told.
   const unsigned long bits = nodes.empty() ? 0 : kMaxNodes + 1;
   const auto& memory = block(env);
-  if (syscall(SYS_mbind, memory->base(), size_, mode, mask.data(), bits, flags) == 0) return;
+  if (syscall(SYS_mbind, memory->base(), size_, mode, mask.data(), bits, flags) == 0) {
+    memory->RecordPolicy(mode, std::move(mask), bits);
+    return;
+  }
   ThrowSystemError(env, errno, "mbind", Format("mode=%d, flags=0x%x", mode, flags));
 }
 

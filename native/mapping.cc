@@ -25,6 +25,21 @@ MemoryAccess AccessOf(const Napi::Value& value) {
   throw Napi::TypeError::New(value.Env(), "access: expected none, read or read-write");
 }
 
+/// Advice that stays with the mapping, and is not about what is in it.
+bool IsAttribute(int advice) {
+  switch (advice) {
+    case MADV_MERGEABLE:
+    case MADV_UNMERGEABLE:
+    case MADV_HUGEPAGE:
+    case MADV_NOHUGEPAGE:
+    case MADV_DONTDUMP:
+    case MADV_DODUMP:
+      return true;
+    default:
+      return false;
+  }
+}
+
 struct Range {
   uint64_t offset;
   uint64_t length;
@@ -111,7 +126,9 @@ Napi::Function Mapping::Define(Napi::Env env) {
       env, kName,
       {InstanceAccessor<&Mapping::Size>("size"), InstanceMethod<&Mapping::CreateView>("view"),
        InstanceMethod<&Mapping::Read>("read"), InstanceMethod<&Mapping::Write>("write"),
-       InstanceMethod<&Mapping::Protect>("protect"), InstanceMethod<&Mapping::Advise>("advise"),
+       InstanceMethod<&Mapping::Protect>("protect"),
+       InstanceMethod<&Mapping::ShowZeros>("showZeros"),
+       InstanceMethod<&Mapping::HideZeros>("hideZeros"), InstanceMethod<&Mapping::Advise>("advise"),
        InstanceMethod<&Mapping::AdviseAsync>("adviseAsync"),
        InstanceMethod<&Mapping::ResidentBytes>("residentBytes"),
        InstanceMethod<&Mapping::Populate>("populate"), InstanceMethod<&Mapping::Zero>("zero"),
@@ -176,12 +193,39 @@ void Mapping::Protect(const Napi::CallbackInfo& info) {
              static_cast<unsigned long long>(length), ProtectionOf(access)));
 }
 
+void Mapping::ShowZeros(const Napi::CallbackInfo& info) {
+  const auto [offset, length] = RangeOf(info);
+  auto& memory = *block(info.Env());
+  CheckRange(info.Env(), offset, length, size_);
+  const int error = memory.ShowZeros(offset, length);
+  if (error == 0) return;
+  ThrowSystemError(
+      info.Env(), error, "mmap",
+      Format("zeros at offset=0x%llx, length=0x%llx", static_cast<unsigned long long>(offset),
+             static_cast<unsigned long long>(length)));
+}
+
+void Mapping::HideZeros(const Napi::CallbackInfo& info) {
+  const auto [offset, length] = RangeOf(info);
+  auto& memory = *block(info.Env());
+  CheckRange(info.Env(), offset, length, size_);
+  const int error = memory.HideZeros(offset, length);
+  if (error == 0) return;
+  ThrowSystemError(
+      info.Env(), error, "mmap",
+      Format("offset=0x%llx, length=0x%llx again", static_cast<unsigned long long>(offset),
+             static_cast<unsigned long long>(length)));
+}
+
 void Mapping::Advise(const Napi::CallbackInfo& info) {
   const auto [offset, length] = RangeOf(info);
   const int advice = static_cast<int>(UintOf(info[2], "advice", kMaxInt));
-  const auto& memory = *block(info.Env());
+  auto& memory = *block(info.Env());
   CheckRange(info.Env(), offset, length, size_);
-  if (madvise(memory.base() + offset, length, advice) == 0) return;
+  if (madvise(memory.base() + offset, length, advice) == 0) {
+    if (offset == 0 && length == size_ && IsAttribute(advice)) memory.RecordAdvice(advice);
+    return;
+  }
   ThrowSystemError(info.Env(), errno, "madvise", AdviseArgs(offset, length, advice));
 }
 

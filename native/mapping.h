@@ -28,6 +28,8 @@ class Mapping : public Handle<Mapping, std::shared_ptr<MemoryBlock>> {
   void Read(const Napi::CallbackInfo& info);
   void Write(const Napi::CallbackInfo& info);
   void Protect(const Napi::CallbackInfo& info);
+  void ShowZeros(const Napi::CallbackInfo& info);
+  void HideZeros(const Napi::CallbackInfo& info);
   void Advise(const Napi::CallbackInfo& info);
   Napi::Value AdviseAsync(const Napi::CallbackInfo& info);
   Napi::Value ResidentBytes(const Napi::CallbackInfo& info);

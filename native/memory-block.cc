@@ -1,8 +1,10 @@
 #include "memory-block.h"
 
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -26,6 +28,11 @@ SyscallFailure CheckFile(const MapRequest& request) {
   const auto file_size = static_cast<uint64_t>(status.st_size);
   const bool fits = request.fd_offset <= file_size && request.size <= file_size - request.fd_offset;
   return fits ? SyscallFailure{} : SyscallFailure{ENXIO, "mmap"};
+}
+
+int FlagsOf(bool shared, bool no_reserve, bool is_file) {
+  return MAP_FIXED | (shared ? MAP_SHARED : MAP_PRIVATE) | (no_reserve ? MAP_NORESERVE : 0) |
+         (is_file ? 0 : MAP_ANONYMOUS);
 }
 
 uint64_t HugePageSize(int fd) {
@@ -52,6 +59,8 @@ SyscallFailure MemoryBlock::Map(const MapRequest& request) {
   if (request.fd >= 0) {
     const SyscallFailure failure = CheckFile(request);
     if (failure.error != 0) return failure;
+    fd_ = UniqueFd(fcntl(request.fd, F_DUPFD_CLOEXEC, 0));
+    if (!fd_.valid()) return {errno, "fcntl"};
   }
   const uint64_t page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   const uint64_t unit = std::max({page, request.page_size, HugePageSize(request.fd)});
@@ -68,8 +77,7 @@ SyscallFailure MemoryBlock::Map(const MapRequest& request) {
   if (before > 0) munmap(reserved, before);
   if (slack > before) munmap(base_ + size_, slack - before);
 
-  const int flags = MAP_FIXED | (request.shared ? MAP_SHARED : MAP_PRIVATE) |
-                    (request.no_reserve ? MAP_NORESERVE : 0) | (request.fd < 0 ? MAP_ANONYMOUS : 0);
+  const int flags = FlagsOf(request.shared, request.no_reserve, request.fd >= 0);
   void* mapped = mmap(base_, size_, ProtectionOf(request.access), flags, request.fd,
                       static_cast<off_t>(request.fd_offset));
   if (mapped == MAP_FAILED) {
@@ -89,6 +97,9 @@ void MemoryBlock::Unmap() {
   if (guard_ != nullptr) Unguard(std::exchange(guard_, nullptr));
   munmap(base_, size_);
   base_ = nullptr;
+  for (const auto& entry : aside_) munmap(entry.second.second, entry.second.first);
+  aside_.clear();
+  fd_.reset();
 }
 
 void MemoryBlock::WatchFaults(std::shared_ptr<UniqueFd> event) {
@@ -100,6 +111,54 @@ void MemoryBlock::WatchFaults(std::shared_ptr<UniqueFd> event) {
 
 uint64_t MemoryBlock::fault() const {
   return guard_ == nullptr ? GuardedRange::kNoFault : guard_->fault.load();
+}
+
+int MemoryBlock::ShowZeros(uint64_t offset, uint64_t length) {
+  uint8_t* const start = base_ + offset;
+  void* aside = nullptr;
+  if (shared_ && !fd_.valid()) {
+    // With an old size of 0 a second mapping of the same memory is made (mremap(2)).
+    aside = mremap(start, 0, length, MREMAP_MAYMOVE);
+    if (aside == MAP_FAILED) return errno;
+  }
+  const int flags = FlagsOf(false, true, false);
+  if (mmap(start, length, PROT_READ, flags, -1, 0) == MAP_FAILED) {
+    const int error = errno;
+    if (aside != nullptr) munmap(aside, length);
+    return error;
+  }
+  madvise(start, length, MADV_DONTFORK);
+  madvise(start, length, MADV_DONTDUMP);
+  if (aside != nullptr) aside_[offset] = {length, aside};
+  return 0;
+}
+
+int MemoryBlock::HideZeros(uint64_t offset, uint64_t length) {
+  const auto found = aside_.find(offset);
+  if (found == aside_.end()) return MapAgain(offset, length);
+  void* const aside = found->second.second;
+  if (mremap(aside, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, base_ + offset) == MAP_FAILED) {
+    return errno;
+  }
+  aside_.erase(found);
+  return 0;
+}
+
+int MemoryBlock::MapAgain(uint64_t offset, uint64_t length) {
+  uint8_t* const start = base_ + offset;
+  const int flags = FlagsOf(shared_, no_reserve_, fd_.valid());
+  const auto file_offset = static_cast<off_t>(fd_.valid() ? fd_offset_ + offset : 0);
+  if (mmap(start, length, PROT_NONE, flags, fd_.valid() ? fd_.get() : -1, file_offset) ==
+      MAP_FAILED) {
+    return errno;
+  }
+  // As the memory around it, with which it becomes one mapping again. All of that went well before.
+  madvise(start, length, MADV_DONTFORK);
+  for (const int advice : advices_) madvise(start, length, advice);
+  if (policy_.bits > 0) {
+    syscall(SYS_mbind, start, length, policy_.mode, policy_.mask.data(), policy_.bits, 0);
+  }
+  return 0;
 }
 
 int MemoryBlock::Protect(uint64_t offset, uint64_t length, MemoryAccess access) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bus-fault.h"
@@ -41,7 +42,12 @@ struct SyscallFailure {
 /// last share. The JavaScript thread's, except base(), size(), step() and cancelled().
 class MemoryBlock {
  public:
-  explicit MemoryBlock(const MapRequest& request) : size_(request.size), access_(request) {}
+  explicit MemoryBlock(const MapRequest& request)
+      : size_(request.size),
+        shared_(request.shared),
+        no_reserve_(request.no_reserve),
+        fd_offset_(request.fd_offset),
+        access_(request) {}
   ~MemoryBlock() { Unmap(); }
   MemoryBlock(const MemoryBlock&) = delete;
   MemoryBlock& operator=(const MemoryBlock&) = delete;
@@ -60,6 +66,19 @@ class MemoryBlock {
   void WatchFaults(std::shared_ptr<UniqueFd> event);
   /// Offset of the first page that was lost, GuardedRange::kNoFault when none was.
   uint64_t fault() const;
+
+  /// Has an inaccessible, empty range read zeros, and nothing else: the kernel's page of zeros is
+  /// there instead of the memory, whatever its kind, so that it costs none. It is still
+  /// inaccessible to JavaScript. @returns errno
+  int ShowZeros(uint64_t offset, uint64_t length);
+  /// Ends that for a range that ShowZeros() was called with: inaccessible, and the memory is behind
+  /// it again. @returns errno: then it still reads zeros
+  int HideZeros(uint64_t offset, uint64_t length);
+  /// What was advised of all of the memory, for pieces that are mapped anew.
+  void RecordAdvice(int advice) { advices_.push_back(advice); }
+  void RecordPolicy(int mode, std::vector<unsigned long> mask, unsigned long bits) {
+    policy_ = {mode, std::move(mask), bits};
+  }
 
   /// @returns errno
   int Protect(uint64_t offset, uint64_t length, MemoryAccess access);
@@ -91,8 +110,26 @@ class MemoryBlock {
     std::map<uint64_t, MemoryAccess> runs_;
   };
 
+  struct Policy {
+    int mode = 0;
+    std::vector<unsigned long> mask;
+    unsigned long bits = 0;
+  };
+
+  int MapAgain(uint64_t offset, uint64_t length);
+
   uint8_t* base_ = nullptr;
   const uint64_t size_;
+  const bool shared_;
+  const bool no_reserve_;
+  const uint64_t fd_offset_;
+  /// Of the file, for as long as it is mapped; invalid for anonymous memory.
+  UniqueFd fd_;
+  std::vector<int> advices_;
+  Policy policy_;
+  /// Shared anonymous memory has no other name than its mapping: where the ranges that show zeros
+  /// are mapped meanwhile, length and address, by their offset.
+  std::map<uint64_t, std::pair<uint64_t, void*>> aside_;
   uint64_t step_ = 0;
   /// While mapped.
   GuardedRange* guard_ = nullptr;

@@ -192,6 +192,13 @@ export interface NativeMapping {
   read(offset: number, target: Uint8Array): void;
   write(offset: number, source: Uint8Array): void;
   protect(offset: number, length: number, access: 'none' | 'read' | 'read-write'): void;
+  /**
+   * Has an inaccessible, empty range read zeros for everybody but JavaScript, and refuse writes; costs no
+   * memory, whatever is behind the mapping: the kernel's page of zeros takes its place.
+   */
+  showZeros(offset: number, length: number): void;
+  /** Makes a range that `showZeros` was called with what it was; when it throws it still reads zeros. */
+  hideZeros(offset: number, length: number): void;
   /** madvise on the calling thread. */
   advise(offset: number, length: number, advice: number): void;
   /**

@@ -1,10 +1,11 @@
-import { fstatSync, ftruncateSync, readSync } from 'node:fs';
+import { fstatSync, ftruncateSync, readFileSync, readSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { addon, type NativeMapOptions, type NativeMapping } from './addon.ts';
 import { NO_KVM, TinyGuest } from './testing/tiny-guest.ts';
 
 const MADV_DONTNEED = 4;
 const MADV_NOHUGEPAGE = 15;
+const MADV_POPULATE_READ = 22;
 const MADV_POPULATE_WRITE = 23;
 const PAGE = addon.pageSize;
 const MIB = 2 ** 20;
@@ -264,5 +265,79 @@ describe.skipIf(NO_KVM !== '')('a memslot', () => {
     expect(() => guest.memory.close()).toThrow('the Mapping is used by memslot 0');
     guest.vm.close();
     guest.memory.close();
+  });
+});
+
+describe('zeros in place of memory', () => {
+  const SIZE = 8 * MIB;
+  const [AT, LENGTH] = [2 * MIB, 2 * MIB];
+
+  const rss = (): number => {
+    const [, kib] = /^Rss:\s+(\d+) kB/m.exec(readFileSync('/proc/self/smaps_rollup', 'utf8')) ?? [];
+    return Number(kib) * 1024;
+  };
+  const mapCount = (): number => readFileSync('/proc/self/maps', 'utf8').split('\n').length;
+
+  /** Reads all of a range as another would: with a system call. */
+  function readByKernel(mapping: NativeMapping): number {
+    // write(2) fails where memory cannot be read, and does not kill.
+    mapping.advise(AT, LENGTH, MADV_POPULATE_READ);
+    return LENGTH;
+  }
+
+  const kinds: Readonly<Record<string, () => { mapping: NativeMapping; fd?: number }>> = {
+    private: () => ({ mapping: map({ size: SIZE, access: 'none', alignment: 2 * MIB }) }),
+    'shared, without a file': () => ({
+      mapping: map({ size: SIZE, access: 'none', alignment: 2 * MIB, shared: true }),
+    }),
+    'a shared file': () => {
+      const fd = memfd(SIZE);
+      return { fd, mapping: map({ size: SIZE, access: 'none', fd, shared: true }) };
+    },
+    'a private file': () => {
+      const fd = memfd(SIZE);
+      return { fd, mapping: map({ size: SIZE, access: 'none', fd }) };
+    },
+  };
+
+  it.each(Object.entries(kinds))('%s: cost nothing, and leave no trace', (name, make) => {
+    const { mapping, fd } = make();
+    const blocks = (): number => (fd === undefined ? 0 : fstatSync(fd).blocks);
+    // As the kernel keeps it together: see letRangesMerge of unplugged-protection.ts.
+    mapping.protect(0, PAGE, 'read-write');
+    mapping.write(0, Uint8Array.of(7));
+    mapping.protect(0, PAGE, 'none');
+    const maps = mapCount();
+    const before = { rss: rss(), blocks: blocks() };
+    for (let round = 0; round < 50; round++) {
+      mapping.showZeros(AT, LENGTH);
+      readByKernel(mapping);
+      expect(() => mapping.read(AT, new Uint8Array(1))).toThrow('not readable');
+      expect(() => mapping.advise(AT, LENGTH, MADV_POPULATE_WRITE)).toThrow();
+      expect(blocks()).toBe(before.blocks);
+      mapping.hideZeros(AT, LENGTH);
+      expect(() => readByKernel(mapping)).toThrow();
+    }
+    expect(rss() - before.rss).toBeLessThan(LENGTH);
+    expect(mapCount()).toBeLessThan(maps + 10);
+    // Memory again, from nothing, with what is around it.
+    mapping.protect(0, SIZE, 'read-write');
+    mapping.write(AT, Uint8Array.of(9));
+    const first = new Uint8Array(1);
+    mapping.read(0, first);
+    expect(first[0]).toBe(7);
+    if (fd === undefined) return;
+    const back = new Uint8Array(1);
+    readSync(fd, back, 0, 1, AT);
+    expect(back[0]).toBe(name.includes('shared') ? 9 : 0);
+  });
+
+  it('go with the mapping', () => {
+    const { mapping } = kinds['shared, without a file']?.() ?? {};
+    if (mapping === undefined) return;
+    const maps = mapCount();
+    mapping.showZeros(AT, LENGTH);
+    mapping.close();
+    expect(mapCount()).toBeLessThanOrEqual(maps);
   });
 });

@@ -116,6 +116,8 @@ export class FaultyMemory {
         });
         protect(offset, length, access);
       },
+      showZeros: (offset, length) => mapping.showZeros(offset, length),
+      hideZeros: (offset, length) => mapping.hideZeros(offset, length),
       advise: (offset, length, advice) => mapping.advise(offset, length, advice),
       adviseAsync: (offset, length, advice) => mapping.adviseAsync(offset, length, advice),
       residentBytes: (offset, length) => mapping.residentBytes(offset, length),
