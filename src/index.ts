@@ -10,6 +10,7 @@ export type {
   NumaDistanceSpec,
   NumaNodeSpec,
   Size,
+  ViolationSpec,
   VirtioMemSpec,
   VmOptions,
 } from './api/options.ts';

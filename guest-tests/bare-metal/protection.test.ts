@@ -23,11 +23,13 @@ const ACCESSES: Readonly<Record<string, (at: number, ram: number) => string>> = 
   push: (at) => `push ${at}`,
 };
 
+const STOP = ['--on-violation', 'stop'];
+
 describe.each(['on', 'off'])('dynamic-memslots=%s: unplugged memory is out of reach', (dynamic) => {
   const keys = `dynamic-memslots=${dynamic},protect-unplugged=on`;
 
   it.each(Object.entries(PLACES))('%s', async (_name, place) => {
-    const it = await scene(keys);
+    const it = await scene(keys, STOP);
     const { vm, monitor, block } = it;
     const ram = await vm.agent.field('info', 'scratch');
     await plugSome(it);
@@ -56,7 +58,7 @@ describe.each(['on', 'off'])('dynamic-memslots=%s: unplugged memory is out of re
   });
 
   it.each(['peek 8', 'load0'])('for an odd part of an access: %s', async (load) => {
-    const it = await scene(keys);
+    const it = await scene(keys, STOP);
     await plugSome(it);
     it.vm.process.write(`${load} ${it.addr + it.block - 3}\n`);
     expect(await paused(it.monitor)).toContain(`read of ${hex(it.addr + it.block)} `);
@@ -81,7 +83,7 @@ describe.each(['on', 'off'])('dynamic-memslots=%s: unplugged memory is out of re
   });
 
   it('for page tables: a page fault of the guest, or a violation', async () => {
-    const it = await scene(keys);
+    const it = await scene(keys, STOP);
     await plugSome(it);
     const told = await outcome(it, `tables ${it.addr + it.block}`);
     expect(told).toMatch(/^fault vector=14|violation of vm0/);
@@ -112,7 +114,7 @@ describe('what follows a violation', () => {
   const keys = 'dynamic-memslots=on';
 
   it('cont tries again: the same once more where the access is native', async () => {
-    const it = await scene(keys);
+    const it = await scene(keys, STOP);
     await plugSome(it);
     it.vm.process.write(`peek 8 ${it.addr + it.block}\n`);
     const first = await paused(it.monitor);
@@ -122,7 +124,7 @@ describe('what follows a violation', () => {
   });
 
   it('is logged with its addresses, which are the guest’s', async () => {
-    const it = await scene(keys);
+    const it = await scene(keys, STOP);
     await plugSome(it);
     it.vm.process.write(`peek 8 ${it.addr + it.block}\n`);
     const text = await it.vm.process.stderr.expect(/not plugged.*\n/);

@@ -25,7 +25,7 @@ const SHAPES: Readonly<Record<keyof VmOptions, Shape>> = {
   memoryBackends: keyed,
   serial: flag,
   reboot: flag,
-  onViolation: text,
+  onViolation: { is: ['string', 'object'] },
   pauseClock: text,
   name: text,
   uuid: text,

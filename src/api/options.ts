@@ -63,6 +63,14 @@ export interface NumaDistanceSpec {
   readonly val: number;
 }
 
+/** What follows when the guest touches protected memory, by how it does. */
+export interface ViolationSpec {
+  /** Default: it sees zeros, and goes on. */
+  readonly read?: 'zeros' | 'stop' | 'reset' | 'kill' | undefined;
+  /** Default: stop. */
+  readonly write?: 'stop' | 'reset' | 'kill' | undefined;
+}
+
 /** What a machine is made of: the options of `tsvmm run`, with its defaults and its checks. */
 export interface VmOptions {
   /** Path of a bzImage, or of an ELF file with a PVH entry. */
@@ -88,8 +96,11 @@ export interface VmOptions {
   readonly serial?: boolean | undefined;
   /** Whether the guest may reboot; otherwise that ends the machine. Default: true. */
   readonly reboot?: boolean | undefined;
-  /** What follows when the guest touches protected memory. Default: stop. */
-  readonly onViolation?: 'stop' | 'reset' | 'kill' | undefined;
+  /**
+   * What follows when the guest touches protected memory, also as text as on the command line. Default: its
+   * reads see zeros, all else stops it.
+   */
+  readonly onViolation?: string | ViolationSpec | undefined;
   /** What the guest's clocks do while the machine is paused. Default: stop. */
   readonly pauseClock?: 'stop' | 'run' | undefined;
   /** What monitors call the machine. Default: `tsvmm`. */

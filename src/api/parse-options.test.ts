@@ -62,7 +62,7 @@ describe('machineConfig', () => {
       ...{ kernel: '/boot/vmlinuz', commandLine: '', memorySize: GIB, cpus: 1, serial: true },
       ...{
         noReboot: false,
-        onViolation: 'stop',
+        onViolation: { read: 'zeros', write: 'stop' },
         pauseClock: 'stop',
         virtioMem: [],
         memoryBackends: [],

@@ -7,7 +7,7 @@ import {
   type MachineConfig,
 } from '../machine/config/machine-config.ts';
 import type { NumaContext } from '../machine/config/numa-option.ts';
-import { parseViolationAction } from '../machine/config/violation-option.ts';
+import { DEFAULT_POLICY, parseViolationPolicy } from '../machine/config/violation-option.ts';
 import { parseVirtioMemOptions } from '../machine/config/virtio-mem-option.ts';
 import { checkOptions } from './check-options.ts';
 import { optionText } from './option-text.ts';
@@ -38,6 +38,13 @@ function numaText(spec: NumaNodeSpec | NumaDistanceSpec | string): string {
   const { type, ...keys } = spec;
   const text = optionText(`--numa ${type}`, keys);
   return text === '' ? type : `${type},${text}`;
+}
+
+function violationPolicy(given: VmOptions['onViolation']): MachineConfig['onViolation'] {
+  if (given === undefined) return DEFAULT_POLICY;
+  if (typeof given === 'string') return parseViolationPolicy(given);
+  const text = optionText('--on-violation', { ...given });
+  return text === '' ? DEFAULT_POLICY : parseViolationPolicy(text);
 }
 
 async function parseBackends(
@@ -76,7 +83,7 @@ export async function machineConfig(options: VmOptions): Promise<MachineConfig> 
     virtioMem: parseVirtioMemOptions((options.virtioMem ?? []).map(virtioMemText), backends),
     serial: options.serial ?? true,
     noReboot: !(options.reboot ?? true),
-    onViolation: parseViolationAction(options.onViolation ?? 'stop'),
+    onViolation: violationPolicy(options.onViolation),
     pauseClock: parsePauseClock(options.pauseClock ?? 'stop'),
   };
   checkBackendUsers(config);

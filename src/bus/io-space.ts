@@ -10,6 +10,8 @@
 export interface IoHandler {
   read(offset: number, size: number): number;
   write(offset: number, size: number, value: number): void;
+  /** Reads of 3, 5, 6 and 7 bytes come as single bytes; else nobody answers them. */
+  readonly takesAnySize?: boolean;
 }
 
 export interface IoRangeOptions {

@@ -1,6 +1,5 @@
 import type { VmOptions } from '../api/options.ts';
 import { parsePauseClock } from '../machine/config/machine-config.ts';
-import { parseViolationAction } from '../machine/config/violation-option.ts';
 
 /** The options of `run` that say what the machine is, as commander gives them. */
 export interface MachineOptions {
@@ -24,7 +23,7 @@ export function vmOptions(options: MachineOptions & { readonly kernel: string })
   return {
     ...{ kernel, initrd, append, memory, cpus, numa, virtioMem, reboot },
     memoryBackends: options.memoryBackend,
-    onViolation: parseViolationAction(options.onViolation),
+    onViolation: options.onViolation,
     pauseClock: parsePauseClock(options.pauseClock),
   };
 }

@@ -83,6 +83,8 @@ export interface MemoryDeviceDetails {
     readonly isOn: boolean;
     readonly unprotectedBlocks: number;
     readonly violations: number;
+    /** Violations that were reads, and saw zeros. */
+    readonly zeroReads: number;
   };
   /** How many requests got which answer. */
   readonly answers: Readonly<Record<'ack' | 'nack' | 'busy' | 'error', number>>;

@@ -74,10 +74,24 @@ export class ExitDispatch {
       return;
     }
     const wide = exit.size === 8;
-    const low = this.#read(exit.tag, offset, wide ? 4 : exit.size);
-    const high = wide ? this.#read(exit.tag, offset + 4, 4) : 0;
+    const bytewise = !wide && !isSimple(exit.size) && range?.handler.takesAnySize === true;
+    const low = bytewise
+      ? this.#readBytes(exit.tag, offset, Math.min(exit.size, 4))
+      : this.#read(exit.tag, offset, wide ? 4 : exit.size);
+    const high = wide
+      ? this.#read(exit.tag, offset + 4, 4)
+      : bytewise
+        ? this.#readBytes(exit.tag, offset + 4, exit.size - 4)
+        : 0;
     this.#options.onServed(vcpu, exit);
     vcpu.answer(low, high);
+  }
+
+  /** @param count  up to 4; none where it is less than 1 */
+  #readBytes(tag: number, offset: number, count: number): number {
+    let value = 0;
+    for (let at = count - 1; at >= 0; at--) value = value * 256 + this.#read(tag, offset + at, 1);
+    return value;
   }
 
   #read(tag: number, offset: number, size: number): number {

@@ -11,7 +11,7 @@ import { placeMemoryDevices } from './memory-placement.ts';
 import { acpiNuma, nodeCount } from './numa.ts';
 import { Platform } from './platform.ts';
 import { UnpluggedGuard } from './violations/unplugged-guard.ts';
-import type { Violation } from './violations/violation.ts';
+import type { Violation, ViolationAction } from './violations/violation.ts';
 import type { VmShell } from './vm-shell.ts';
 
 /** What a machine consists of besides KVM, boot memory and vCPUs. */
@@ -34,7 +34,7 @@ export interface MachinePartsOptions {
   readonly onReset: (cause: string) => void;
   readonly onPowerOff: () => void;
   /** Called before the vCPU gets its answer. */
-  readonly onViolation: (violation: Violation, vcpu: Vcpu) => void;
+  readonly onViolation: (violation: Violation, action: ViolationAction, vcpu: Vcpu) => void;
 }
 
 /** Makes the devices and what connects them. @throws ConfigError, HostError; the shell is to be closed */
@@ -62,6 +62,7 @@ export function buildParts(options: MachinePartsOptions): MachineParts {
     regions: guardedRegions(memoryDevices),
     memory,
     mmio: spaces.mmio,
+    policy: config.onViolation,
     onViolation,
   });
   const doorbells = new KvmDoorbells(vm);

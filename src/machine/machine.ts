@@ -28,7 +28,7 @@ import { SerialTasks } from './serial-tasks.ts';
 import { StarvationWatch } from './starvation.ts';
 import { actOnViolation } from './violations/act.ts';
 import type { UnpluggedGuard } from './violations/unplugged-guard.ts';
-import type { Violation } from './violations/violation.ts';
+import type { Violation, ViolationAction } from './violations/violation.ts';
 import { createVmShell, type VmShell } from './vm-shell.ts';
 
 export type { MachineEnd } from './machine-end.ts';
@@ -100,7 +100,7 @@ export class Machine {
       serial,
       onReset: (cause) => this.#guestReset({ kind: 'reboot', cause }),
       onPowerOff: () => this.#finish({ kind: 'power-off' }),
-      onViolation: (violation, vcpu) => this.#violated(violation, vcpu),
+      onViolation: (...what) => this.#violated(...what),
     });
     this.#acpi = parts.acpi;
     this.guard = parts.guard;
@@ -427,11 +427,10 @@ export class Machine {
   }
 
   /** The vCPU goes no further than the instruction at hand: its answer comes after the pause. */
-  #violated(violation: Violation, vcpu: Vcpu): void {
+  #violated(violation: Violation, action: ViolationAction, vcpu: Vcpu): void {
     if (this.hasEnded) return;
-    vcpu.pause();
+    if (action !== 'zeros') vcpu.pause();
     const { device: id, ...what } = violation;
-    const action = this.config.onViolation;
     const about = { id, path: devicePath(id), action, count: this.guard.count(id) };
     this.events.emit({ type: 'violation', ...about, ...what });
     actOnViolation(action, violation, {

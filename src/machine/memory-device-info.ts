@@ -4,7 +4,7 @@ import type { UnpluggedGuard } from './violations/unplugged-guard.ts';
 
 function details(
   { device, container }: MemoryDevice,
-  guard: Pick<UnpluggedGuard, 'count'>,
+  guard: Pick<UnpluggedGuard, 'count' | 'zeroReads'>,
 ): MemoryDeviceDetails {
   const { memory, latencies } = device;
   return {
@@ -22,6 +22,7 @@ function details(
       isOn: memory.isProtected,
       unprotectedBlocks: memory.unprotectedBlocks,
       violations: guard.count(device.id),
+      zeroReads: guard.zeroReads(device.id),
     },
     answers: { ...device.answers },
     latencies: {
@@ -36,7 +37,7 @@ function details(
 /** What monitors show of a memory device. */
 export function memoryDeviceInfo(
   memory: MemoryDevice,
-  guard: Pick<UnpluggedGuard, 'count'>,
+  guard: Pick<UnpluggedGuard, 'count' | 'zeroReads'>,
 ): MemoryDeviceInfo {
   const { id, memaddr, node, size, blockSize } = memory.device.properties;
   const { requestedSize, pluggedSize } = memory.device.sizes;

@@ -95,10 +95,11 @@ function createMemoryDevice(
 export function guardedRegions(devices: readonly MemoryDevice[]): readonly GuardedRegion[] {
   return devices
     .filter(({ device }) => device.memory.isProtected)
-    .map(({ device: { properties } }) => ({
+    .map(({ device: { properties, memory } }) => ({
       id: properties.id,
       gpa: properties.memaddr,
       size: properties.size,
+      showZeros: (offset: number) => memory.showZeros(offset),
     }));
 }
 

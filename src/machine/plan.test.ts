@@ -37,7 +37,12 @@ async function plan(shape: Shape, host = HOST): Promise<Plan> {
     memoryBackends: backends,
     numa,
     virtioMem: parseVirtioMemOptions(devices, backends),
-    ...{ serial: true, noReboot: false, onViolation: 'stop', pauseClock: 'stop' },
+    ...{
+      serial: true,
+      noReboot: false,
+      onViolation: { read: 'zeros', write: 'stop' },
+      pauseClock: 'stop',
+    },
   };
   return planMachine(config, host);
 }

@@ -81,6 +81,7 @@ describe('info memory-devices', () => {
         '  protect-unplugged: on\n' +
         '  unprotected-blocks: 3\n' +
         '  violations: 4\n' +
+        '  zero-reads: 1\n' +
         '  requests: ack 5, nack 6, busy 7, error 8\n' +
         '  held-requests: 2\n' +
         '  plug-latency: median 2.13 us, p99 14.3 us, max 2.3 ms (812 timed)\n' +

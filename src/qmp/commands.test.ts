@@ -41,7 +41,7 @@ describe('memory', () => {
         convergence: { reason: 'busy', cause: 'answered BUSY: no memory', for: 12_345 },
         nudges: 1,
         'held-requests': 2,
-        protection: { enabled: true, 'unprotected-blocks': 3, violations: 4 },
+        protection: { enabled: true, 'unprotected-blocks': 3, violations: 4, 'zero-reads': 1 },
         requests: { ack: 5, nack: 6, busy: 7, error: 8 },
         latencies: [
           { request: 'plug', count: 812, median: 2130, p99: 14_300, max: 2_300_000 },

@@ -10,7 +10,8 @@ function commanderOption(option: RunOption): Option {
   const { name, argument, help, scalar } = option;
   const made = new Option(argument === undefined ? `--${name}` : `--${name} ${argument}`, help);
   if (option.default !== undefined) made.default(option.default);
-  if (typeof scalar === 'object') made.choices(scalar);
+  // With keys there is more that it can be than these.
+  if (typeof scalar === 'object' && option.keys === undefined) made.choices(scalar);
   if (option.repeats === true) made.default([]).argParser(collect);
   return made;
 }

@@ -43,6 +43,17 @@ export const MEMORY_KEYS: Keys = {
   size: { value: 'size', help: 'the size of the backend, again' },
 };
 
+export const VIOLATION_KEYS: Keys = {
+  read: {
+    value: ['zeros', 'stop', 'reset', 'kill'],
+    help: 'when it reads; zeros: that is what it sees, and goes on (default)',
+  },
+  write: {
+    value: ['stop', 'reset', 'kill'],
+    help: 'when it does anything else (default: stop)',
+  },
+};
+
 /** What every memory backend takes. */
 export const COMMON_BACKEND_KEYS: Keys = {
   share: {

@@ -4,9 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { parseMemory } from '../../machine/config/machine-config.ts';
 import { parseMemoryBackend } from '../../machine/config/memory-backend-option.ts';
 import { parseNumaOptions } from '../../machine/config/numa-option.ts';
-import { parseViolationAction } from '../../machine/config/violation-option.ts';
+import { parseViolationPolicy } from '../../machine/config/violation-option.ts';
 import { parseVirtioMemOption } from '../../machine/config/virtio-mem-option.ts';
-import { BACKEND_TYPES, MEMORY_KEYS, NUMA_TYPES, VIRTIO_MEM_KEYS } from './keys.ts';
+import { BACKEND_TYPES, MEMORY_KEYS, NUMA_TYPES, VIOLATION_KEYS, VIRTIO_MEM_KEYS } from './keys.ts';
 import { configSchema } from './schema.ts';
 import { RUN_OPTIONS } from './table.ts';
 import type { Keys } from './value.ts';
@@ -67,7 +67,18 @@ describe('the table of options has the keys of the parser of', () => {
 
   it('choices', () => {
     const choices = RUN_OPTIONS.find(({ name }) => name === 'on-violation')?.scalar;
-    for (const choice of choices ?? []) expect(parseViolationAction(choice)).toBe(choice);
+    for (const choice of choices ?? []) {
+      expect(parseViolationPolicy(choice)).toEqual({ read: choice, write: choice });
+    }
+    for (const [key, { value }] of Object.entries(VIOLATION_KEYS)) {
+      for (const choice of value) {
+        const policy = { read: 'zeros', write: 'stop', [key]: choice };
+        expect(parseViolationPolicy(`${key}=${choice}`)).toEqual(policy);
+      }
+    }
+    for (const bad of ['zeros', 'write=zeros', 'read=', 'exec=stop', 'read=stop,read=kill', '']) {
+      expect(() => parseViolationPolicy(bad)).toThrow(/^--on-violation/);
+    }
     for (const choice of ['on', 'off', 'auto']) {
       const text = `size=1G,unplugged-inaccessible=${choice},protect-unplugged=${choice}`;
       expect(parseVirtioMemOption(text, 0).protectUnplugged).toBe(choice);

@@ -1,5 +1,5 @@
 import { LOG_LEVELS } from '../../log.ts';
-import { BACKEND_TYPES, MEMORY_KEYS, NUMA_TYPES, VIRTIO_MEM_KEYS } from './keys.ts';
+import { BACKEND_TYPES, MEMORY_KEYS, NUMA_TYPES, VIOLATION_KEYS, VIRTIO_MEM_KEYS } from './keys.ts';
 import type { RunOption } from './value.ts';
 
 /**
@@ -92,8 +92,9 @@ export const RUN_OPTIONS: readonly RunOption[] = [
     name: 'on-violation',
     argument: '<action>',
     scalar: ['stop', 'reset', 'kill'],
-    default: 'stop',
-    help: 'when the guest touches protected memory: stop, reset or kill',
+    keys: VIOLATION_KEYS,
+    default: 'read=zeros,write=stop',
+    help: 'when the guest touches protected memory: stop, reset or kill; or read=ACTION,write=ACTION',
   },
   {
     name: 'pause-clock',

@@ -17,6 +17,12 @@ const NO_WINDOWS: readonly number[] = [];
 /** Discarding so much that holds nothing takes as long as to start another discard (20 µs). */
 const SHORT_GAP = 4 * GIB;
 
+/**
+ * What becomes of a read of memory that is not plugged: it sees zeros from now on, it has done so before,
+ * it is to be tried again once the request at hand is done, or none of that can be.
+ */
+export type ZeroRead = 'shown' | 'known' | 'later' | 'refused';
+
 type Run = readonly [first: number, count: number];
 
 export interface PluggedMemoryOptions {
@@ -43,6 +49,8 @@ export class PluggedMemory extends BlockDiscards {
   readonly #options: PluggedMemoryOptions;
   readonly #protection: UnpluggedProtection | undefined;
   readonly #leftovers: Leftovers;
+  /** Requests that take time and are under way. */
+  #working = 0;
   #preallocWarned = false;
 
   /**
@@ -99,6 +107,31 @@ export class PluggedMemory extends BlockDiscards {
     return this.#protection?.unprotected ?? 0;
   }
 
+  /**
+   * Has the guest see zeros where it reads unplugged memory, at no cost to the host.
+   *
+   * @param offset  of what it reads
+   */
+  showZeros(offset: number): ZeroRead {
+    const { container, id } = this.#options;
+    const protection = this.#protection;
+    const block = Math.floor(offset / this.granularity);
+    // Without a memslot there is no memory that KVM could show.
+    if (protection === undefined || !container.isActive(container.firstWindow(offset))) {
+      return 'refused';
+    }
+    if (this.#working > 0) return 'later';
+    if (protection.showsZeros(block)) return 'known';
+    try {
+      protection.showZeros(block);
+      return 'shown';
+    } catch (error) {
+      const fields = { id, ...this.#place(block, 1), error: messageOf(error) };
+      logger.warn(fields, 'the guest cannot be shown zeros');
+      return 'refused';
+    }
+  }
+
   /** Bytes. */
   get pluggedSize(): number {
     return this.map.plugged * this.granularity;
@@ -106,17 +139,23 @@ export class PluggedMemory extends BlockDiscards {
 
   /** Plugs blocks that are all unplugged. @throws never; rejects with everything undone */
   plug(first: number, count: number): void | Promise<void> {
-    return this.#plug.run(first, count);
+    return this.#track(this.#plug.run(first, count));
   }
 
   /** Unplugs blocks that are all plugged. @throws never; rejects with everything undone */
   unplug(first: number, count: number): void | Promise<void> {
-    return this.#unplug.run(first, count);
+    return this.#track(this.#unplug.run(first, count));
   }
 
   /** Unplugs everything. @throws never; rejects with everything undone */
   unplugAll(): void | Promise<void> {
-    if (this.map.plugged > 0 || this.#leftovers.any) return this.#unplugAll();
+    if (this.map.plugged > 0 || this.#leftovers.any) return this.#track(this.#unplugAll());
+  }
+
+  #track(work: void | Promise<void>): void | Promise<void> {
+    if (work === undefined) return;
+    this.#working += 1;
+    return work.finally(() => (this.#working -= 1));
   }
 
   async #unplugAll(): Promise<void> {
@@ -242,6 +281,7 @@ export class PluggedMemory extends BlockDiscards {
   }
 
   #discard(first: number, count: number): void | Promise<void> {
+    this.#protection?.hideZeros(first, count);
     return this.#options.backing.discard(first * this.granularity, count * this.granularity);
   }
 

@@ -4,6 +4,7 @@ import { errorCode, messageOf } from '../../errors.ts';
 import { log } from '../../log.ts';
 import { MIB, PAGE_SIZE } from '../../units.ts';
 import { BlockMap } from './block-map.ts';
+import { ZeroBlocks } from './zero-blocks.ts';
 
 const logger = log('virtio-mem');
 
@@ -42,6 +43,7 @@ export class UnpluggedProtection {
   readonly #options: ProtectionOptions;
   /** Blocks that are accessible: those that are plugged, and those that could not be protected. */
   readonly #open: BlockMap;
+  readonly #zeros: ZeroBlocks;
   #warned = false;
 
   /** Protects everything; nothing is plugged yet. @throws HostError when the host refuses that */
@@ -49,6 +51,7 @@ export class UnpluggedProtection {
     this.#options = options;
     const { backing, plugged } = options;
     this.#open = new BlockMap(plugged.blockCount);
+    this.#zeros = new ZeroBlocks({ ...options, mapping: backing.mapping });
     backing.mapping.protect(0, backing.size, 'none');
     if (backing.sharedZeropage) letRangesMerge(backing);
   }
@@ -56,6 +59,20 @@ export class UnpluggedProtection {
   /** Blocks that are not plugged and yet accessible, for want of mappings. */
   get unprotected(): number {
     return this.#open.plugged - this.#options.plugged.plugged;
+  }
+
+  showsZeros(block: number): boolean {
+    return this.#zeros.has(block);
+  }
+
+  /** Has a protected block, which must hold nothing, read zeros. @throws when the host refuses */
+  showZeros(block: number): void {
+    this.#zeros.show(block);
+  }
+
+  /** Ends that: the blocks are protected again. @throws when the host refuses */
+  hideZeros(first: number, count: number): void {
+    this.#zeros.hide(first, first + count);
   }
 
   /** Makes unplugged blocks accessible. @throws when the host refuses: they stay as they were */
@@ -205,6 +222,7 @@ export class UnpluggedProtection {
 
   #setAccess(from: number, end: number, access: 'none' | 'read-write'): void {
     const { backing, blockSize } = this.#options;
+    this.#zeros.hide(from, end);
     backing.mapping.protect(from * blockSize, (end - from) * blockSize, access);
   }
 

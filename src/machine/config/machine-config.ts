@@ -1,7 +1,7 @@
 import type { VirtioMemOptions } from '../../devices/virtio-mem/properties.ts';
 import { ConfigError } from '../../errors.ts';
 import type { BackingSpec } from '../../memory/backing/spec.ts';
-import type { ViolationAction } from '../violations/violation.ts';
+import type { ViolationPolicy } from '../violations/violation.ts';
 import { alignUp, formatSize, GIB, MIB, parseSize, PAGE_SIZE } from '../../units.ts';
 import { KeyValues } from './key-values.ts';
 import { takeBackend } from './memdev.ts';
@@ -54,7 +54,7 @@ export interface MachineConfig {
   /** Whether a reset by the guest ends the machine. */
   readonly noReboot: boolean;
   /** What follows when the guest uses memory that is not plugged, and protected. */
-  readonly onViolation: ViolationAction;
+  readonly onViolation: ViolationPolicy;
   readonly pauseClock: PauseClock;
 }
 

@@ -17,6 +17,8 @@ export function actOnViolation(
 ): void {
   const what = describeViolation(violation);
   switch (action) {
+    case 'zeros':
+      return;
     case 'stop':
       responses.stop(what);
       return;
@@ -24,8 +26,6 @@ export function actOnViolation(
       responses.reset(what);
       return;
     case 'kill':
-      responses.end(
-        new GuestError('VIOLATION', what, [`${what}; ended, as --on-violation kill says`]),
-      );
+      responses.end(new GuestError('VIOLATION', what, [`${what}; ended, as --on-violation says`]));
   }
 }

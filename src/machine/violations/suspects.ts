@@ -23,10 +23,17 @@ export function* suspects(
 ): Generator<Suspect> {
   const [gpa] = exit.values();
   if (exit.reason === KVM_EXIT.MEMORY_FAULT && gpa !== undefined) {
-    yield { gpa: Number(gpa), access: 'unknown' };
+    yield { gpa: Number(gpa), access: accessAt(Number(gpa), inUse(vcpu, memory)) };
     return;
   }
   yield* inUse(vcpu, memory);
+}
+
+/** How a vCPU uses the page of an address. */
+function accessAt(gpa: number, uses: Iterable<Suspect>): Access {
+  const page = Math.floor(gpa / PAGE_SIZE);
+  for (const use of uses) if (Math.floor(use.gpa / PAGE_SIZE) === page) return use.access;
+  return 'unknown';
 }
 
 /** What the instruction at hand of a vCPU that does not run uses, likeliest first. */

@@ -5,25 +5,35 @@ import { GIB, MIB } from '../../units.ts';
 import { FakeGuestMemory } from '../../virtio/testing/fake-guest-memory.ts';
 import { fakeExit, FakeVcpu, registers, special } from './testing/fake-vcpu.ts';
 import { UnpluggedGuard } from './unplugged-guard.ts';
-import { describeViolation } from './violation.ts';
+import { describeViolation, type ViolationPolicy } from './violation.ts';
+import type { ZeroRead } from '../../devices/virtio-mem/plugged-memory.ts';
 
 const REGION = 4 * GIB;
 const CODE = 0x1000;
 /** mov rax, [rbx] */
 const LOAD = [0x48, 0x8b, 0x03];
 const PRESENT = 7;
+const STOP: ViolationPolicy = { read: 'stop', write: 'stop' };
+const ZEROS: ViolationPolicy = { read: 'zeros', write: 'stop' };
 
-function rig(code: readonly number[] = LOAD) {
+function rig(code: readonly number[] = LOAD, policy: ViolationPolicy = STOP) {
   const memory = new FakeGuestMemory(MIB, { gpa: REGION, size: MIB });
   memory.write(CODE, Uint8Array.from(code), code.length);
   const mmio = new FakeIoSpace();
   const told: string[] = [];
-  const regions = [{ id: 'vm0', gpa: REGION, size: MIB }];
+  const zeros: { answer: ZeroRead; offsets: number[] } = { answer: 'shown', offsets: [] };
+  const showZeros = (offset: number): ZeroRead => {
+    zeros.offsets.push(offset);
+    return zeros.answer;
+  };
+  const regions = [{ id: 'vm0', gpa: REGION, size: MIB, showZeros }];
   const guard = new UnpluggedGuard({
     regions,
     memory,
     mmio,
-    onViolation: (violation) => told.push(describeViolation(violation)),
+    policy,
+    onViolation: (violation, action) =>
+      told.push(`${action === 'stop' ? '' : `${action}: `}${describeViolation(violation)}`),
   });
   const fake = new FakeVcpu();
   const point = (rbx: number): void => {
@@ -31,7 +41,7 @@ function rig(code: readonly number[] = LOAD) {
   };
   point(REGION + 0x800);
   const settle = (exit: VcpuExit = fakeExit()): boolean => guard.settle(fake.vcpu, exit);
-  return { memory, mmio, told, guard, fake, point, settle };
+  return { memory, mmio, zeros, told, guard, fake, point, settle };
 }
 
 describe('an exit without an address', () => {
@@ -168,5 +178,84 @@ describe('an access that KVM brings to us', () => {
     expect(it.mmio.read(REGION + 4, 4)).toBe(0x1234_5678);
     served(it, REGION + 4, false);
     expect(it.told).toEqual([]);
+  });
+});
+
+describe('reads that see zeros', () => {
+  /** movsb: reads [rsi], writes [rdi]. */
+  const COPY = [0xa4];
+
+  it('go on where zeros can be shown, and are counted', () => {
+    const { told, guard, zeros, settle } = rig(LOAD, ZEROS);
+    expect(settle()).toBe(true);
+    expect(zeros.offsets).toEqual([0x800]);
+    expect(told).toEqual(['zeros: violation of vm0: read of 0x100000800 at rip 0x1000']);
+    expect([guard.count('vm0'), guard.zeroReads('vm0')]).toEqual([1, 1]);
+  });
+
+  it('wait for a request that is under way, and count nothing', () => {
+    const { told, zeros, settle } = rig(LOAD, ZEROS);
+    zeros.answer = 'later';
+    for (let i = 0; i < 5; i++) expect(settle()).toBe(true);
+    expect(told).toEqual([]);
+  });
+
+  it('try once more where another vCPU has had them shown, and stop when that does not help', () => {
+    const { told, zeros, settle } = rig(LOAD, ZEROS);
+    zeros.answer = 'known';
+    expect(settle()).toBe(true);
+    expect(told).toEqual([]);
+    expect(settle()).toBe(true);
+    expect(told).toEqual(['violation of vm0: read of 0x100000800 at rip 0x1000']);
+    zeros.answer = 'shown';
+    settle();
+    zeros.answer = 'known';
+    expect(settle()).toBe(true);
+    expect(told).toHaveLength(2);
+  });
+
+  it('stop where they cannot be shown', () => {
+    const { told, zeros, settle } = rig(LOAD, ZEROS);
+    zeros.answer = 'refused';
+    expect(settle()).toBe(true);
+    expect(told).toEqual(['violation of vm0: read of 0x100000800 at rip 0x1000']);
+  });
+
+  it('do not hide that the same instruction writes', () => {
+    const { told, fake, settle } = rig(COPY, ZEROS);
+    fake.state = registers({
+      rip: BigInt(CODE),
+      rsi: BigInt(REGION + 0x100),
+      rdi: BigInt(REGION + 0x5000),
+    });
+    expect(settle()).toBe(true);
+    expect(told).toEqual(['violation of vm0: write of 0x100005000 at rip 0x1000']);
+  });
+
+  it('are not instructions, nor what the processor does by itself', () => {
+    const { told, fake, zeros, settle } = rig(LOAD, ZEROS);
+    fake.state = registers({ rip: BigInt(REGION) });
+    expect(settle()).toBe(true);
+    expect(zeros.offsets).toEqual([]);
+    expect(told).toEqual(['violation of vm0: execute of 0x100000000 at rip 0x100000000']);
+  });
+
+  it('are told by what the instruction does where KVM gives the address', () => {
+    const { told, settle } = rig(LOAD, ZEROS);
+    const values = (): bigint[] => [BigInt(REGION), 4096n, 0n];
+    expect(settle(fakeExit({ reason: KVM_EXIT.MEMORY_FAULT, values }))).toBe(true);
+    expect(told).toEqual(['zeros: violation of vm0: read of 0x100000000 at rip 0x1000']);
+  });
+
+  it('see zeros where KVM brings them to us', () => {
+    const it = rig(LOAD, ZEROS);
+    expect(it.mmio.read(REGION + 8, 4)).toBe(0);
+    const exit = { kind: EXIT_KIND.mmio, addr: REGION + 8, size: 4 };
+    it.guard.served(it.fake.vcpu, fakeExit(exit));
+    it.guard.served(it.fake.vcpu, fakeExit({ ...exit, isWrite: true }));
+    expect(it.told).toEqual([
+      'zeros: violation of vm0: read of 0x100000008 at rip 0x1000',
+      'violation of vm0: write of 0x100000008 at rip 0x1000',
+    ]);
   });
 });

@@ -7,11 +7,24 @@ import { log } from '../../log.ts';
 import type { GuestMemoryAccess } from '../../memory/guest-memory.ts';
 import { GuestLog } from '../../virtio/guest-log.ts';
 import { hex } from '../../units.ts';
+import type { ZeroRead } from '../../devices/virtio-mem/plugged-memory.ts';
 import { suspects } from './suspects.ts';
-import type { Access, Violation } from './violation.ts';
+import type { Access, Violation, ViolationAction, ViolationPolicy } from './violation.ts';
 
 /** EFAULT, as KVM_RUN gives it: KVM could not reach the memory behind an address of the guest. */
 const EFAULT = 14;
+
+const USES_UNPLUGGED = 'the guest uses memory that is not plugged';
+const READS_ZEROS =
+  'the guest reads memory that is not plugged, and sees zeros: as a crash kernel does, or whatever reads all memory, without the virtio_mem driver';
+
+/** An access to unplugged memory. */
+interface Use {
+  readonly region: GuardedRegion;
+  readonly vcpu: Vcpu;
+  readonly gpa: number;
+  readonly access: Access;
+}
 
 /** Memory of which the guest may use only what is plugged. */
 export interface GuardedRegion {
@@ -19,14 +32,17 @@ export interface GuardedRegion {
   readonly gpa: number;
   /** Bytes. */
   readonly size: number;
+  /** Has the guest see zeros at an offset where nothing is plugged. */
+  showZeros(offset: number): ZeroRead;
 }
 
 export interface UnpluggedGuardOptions {
   readonly regions: readonly GuardedRegion[];
   readonly memory: GuestMemoryAccess;
   readonly mmio: IoSpace;
+  readonly policy: ViolationPolicy;
   /** Called before the vCPU gets its answer: its registers can be read, it can be paused. */
-  readonly onViolation: (violation: Violation, vcpu: Vcpu) => void;
+  readonly onViolation: (violation: Violation, action: ViolationAction, vcpu: Vcpu) => void;
 }
 
 /** Finds out when a guest uses memory that is not plugged, and says where. */
@@ -34,6 +50,8 @@ export class UnpluggedGuard {
   readonly #options: UnpluggedGuardOptions;
   readonly #log = new GuestLog(log('violations'));
   readonly #counts = new Map<string, number>();
+  /** Those of them that saw zeros. */
+  readonly #zeroReads = new Map<string, number>();
   /** What each vCPU last tried again, since when nothing was plugged. */
   readonly #retries = new Map<number, bigint>();
 
@@ -50,6 +68,11 @@ export class UnpluggedGuard {
     return this.#counts.get(id) ?? 0;
   }
 
+  /** Reads of a device's unplugged memory that saw zeros; a block counts once while it shows them. */
+  zeroReads(id: string): number {
+    return this.#zeroReads.get(id) ?? 0;
+  }
+
   /** Memory was plugged: what failed before may succeed. */
   plugged(): void {
     this.#retries.clear();
@@ -60,7 +83,8 @@ export class UnpluggedGuard {
     if (exit.kind !== EXIT_KIND.mmio) return;
     const region = this.#regionAt(exit.addr);
     if (region === undefined || this.#options.memory.isUsable(exit.addr, exit.size)) return;
-    this.#report(region, vcpu, exit.addr, exit.isWrite ? 'write' : 'read');
+    const access = exit.isWrite ? 'write' : 'read';
+    this.#report({ region, vcpu, gpa: exit.addr, access, action: this.#action(access) });
   }
 
   /**
@@ -71,18 +95,38 @@ export class UnpluggedGuard {
    */
   settle(vcpu: Vcpu, exit: VcpuExit): boolean {
     if (this.#options.regions.length === 0 || !mayConcernMemory(exit)) return false;
-    let isPlugged = false;
+    let mayRetry = false;
+    let unseen: Use | undefined;
     for (const { gpa, access } of suspects(vcpu, exit, this.#options.memory)) {
       const region = this.#regionAt(gpa);
       if (region === undefined) continue;
       if (this.#options.memory.isUsable(gpa, 1)) {
-        isPlugged = true;
+        mayRetry = true;
         continue;
       }
-      this.#report(region, vcpu, gpa, access);
+      const use = { region, vcpu, gpa, access };
+      const zeros =
+        this.#action(access) === 'zeros' ? region.showZeros(gpa - region.gpa) : undefined;
+      if (zeros === 'later') return true;
+      if (zeros === 'known' || zeros === 'refused') {
+        // Another vCPU may have had it shown just now, or it is not this that keeps the guest from going on.
+        unseen ??= use;
+        if (zeros === 'known') mayRetry = true;
+        continue;
+      }
+      if (zeros === 'shown') this.#retries.clear();
+      this.#report({ ...use, action: this.#action(access) });
       return true;
     }
-    return isPlugged && this.#mayRetry(vcpu);
+    if (mayRetry && this.#mayRetry(vcpu)) return true;
+    if (unseen === undefined) return false;
+    this.#report({ ...unseen, action: this.#options.policy.write });
+    return true;
+  }
+
+  #action(access: Access): ViolationAction {
+    const { read, write } = this.#options.policy;
+    return access === 'read' ? read : write;
   }
 
   /** Plugged in the meantime: worth one more try, and not more than one. */
@@ -97,24 +141,27 @@ export class UnpluggedGuard {
     return this.#options.regions.find((it) => gpa >= it.gpa && gpa < it.gpa + it.size);
   }
 
-  #report(region: GuardedRegion, vcpu: Vcpu, gpa: number, access: Access): void {
+  #report({ region, vcpu, gpa, access, action }: Use & { action: ViolationAction }): void {
     const { id } = region;
     const { rip } = vcpu.registers();
     const violations = this.count(id) + 1;
     this.#counts.set(id, violations);
     const guest = { vcpu: vcpu.id, gpa: hex(gpa), rip: hex(rip), access };
-    this.#log.warn({ id, violations, guest }, 'the guest uses memory that is not plugged');
-    this.#options.onViolation({ device: id, vcpu: vcpu.id, gpa, rip, access }, vcpu);
+    if (action === 'zeros') this.#zeroReads.set(id, this.zeroReads(id) + 1);
+    this.#log.warn({ id, violations, guest }, action === 'zeros' ? READS_ZEROS : USES_UNPLUGGED);
+    this.#options.onViolation({ device: id, vcpu: vcpu.id, gpa, rip, access }, action, vcpu);
   }
 
   /** Accesses that KVM brings us: those to memory that was plugged just now are done here. */
   #handler(base: number): IoHandler {
-    const { memory } = this.#options;
+    const { memory, policy } = this.#options;
+    const missing = policy.read === 'zeros' ? () => 0 : allOnes;
     const bytes = new Uint8Array(4);
     const view = new DataView(bytes.buffer);
     return {
+      takesAnySize: true,
       read: (offset, size) => {
-        if (!memory.read(base + offset, bytes, size)) return allOnes(size);
+        if (!memory.read(base + offset, bytes, size)) return missing(size);
         return readSized(view, 0, size);
       },
       write: (offset, size, value) => {

@@ -1,11 +1,18 @@
 import { hex } from '../../units.ts';
 
-/** What a machine does when its guest uses memory that is not plugged. */
-export const VIOLATION_ACTIONS = ['stop', 'reset', 'kill'] as const;
+/** What a machine does when its guest reads memory that is not plugged; `zeros`: that is what it sees. */
+export const VIOLATION_ACTIONS = ['zeros', 'stop', 'reset', 'kill'] as const;
 export type ViolationAction = (typeof VIOLATION_ACTIONS)[number];
 
-export function isViolationAction(text: string): text is ViolationAction {
-  return VIOLATION_ACTIONS.some((action) => action === text);
+/** What it does about any other use. */
+export const WRITE_ACTIONS = ['stop', 'reset', 'kill'] as const;
+export type WriteAction = (typeof WRITE_ACTIONS)[number];
+
+/** What follows a violation. */
+export interface ViolationPolicy {
+  readonly read: ViolationAction;
+  /** Of writes, executed instructions, and what is not known. */
+  readonly write: WriteAction;
 }
 
 /** `unknown` where the host's KVM does not tell, or the processor reads and writes. */

@@ -41,6 +41,7 @@ function describeDetails(details: MemoryDeviceDetails): string[] {
     `  protect-unplugged: ${protection.isOn ? 'on' : 'off'}`,
     `  unprotected-blocks: ${protection.unprotectedBlocks}`,
     `  violations: ${protection.violations}`,
+    `  zero-reads: ${protection.zeroReads}`,
     `  requests: ack ${ack}, nack ${nack}, busy ${busy}, error ${error}`,
     `  held-requests: ${details.heldRequests}`,
     ...Object.entries(details.latencies).map(

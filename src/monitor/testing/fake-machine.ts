@@ -35,7 +35,7 @@ function fakeDetails(index: number): MemoryDeviceDetails {
         : { kind: 'busy', cause: 'answered BUSY: no memory', forMs: 12_345 },
     nudges: index,
     heldRequests: 2,
-    protection: { isOn: true, unprotectedBlocks: 3, violations: 4 },
+    protection: { isOn: true, unprotectedBlocks: 3, violations: 4, zeroReads: 1 },
     answers: { ack: 5, nack: 6, busy: 7, error: 8 },
     latencies: {
       plug: { count: 812, medianNs: 2130, p99Ns: 14_300, maxNs: 2_300_000 },

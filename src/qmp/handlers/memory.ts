@@ -31,6 +31,7 @@ function describeDetails({ id, details }: MemoryDeviceInfo): Details {
       enabled: protection.isOn,
       'unprotected-blocks': protection.unprotectedBlocks,
       violations: protection.violations,
+      'zero-reads': protection.zeroReads,
     },
     requests: { ...answers },
     latencies: REQUESTS.map((request) => {

@@ -45,7 +45,12 @@ const MemoryDeviceDetails = object({
   }),
   nudges: int,
   'held-requests': int,
-  protection: object({ enabled: bool, 'unprotected-blocks': int, violations: int }),
+  protection: object({
+    enabled: bool,
+    'unprotected-blocks': int,
+    violations: int,
+    'zero-reads': int,
+  }),
   requests: object({ ack: int, nack: int, busy: int, error: int }),
   latencies: listOf(Latency),
 });
