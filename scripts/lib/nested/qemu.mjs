@@ -1,5 +1,5 @@
 // Starts QEMU for the nested machine.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { CHANNELS } from './channels.mjs';
 
@@ -44,11 +44,20 @@ function fileSystem(tag, path, more) {
   return ['-fsdev', fsdev, '-device', `virtio-9p-pci,fsdev=${tag},mount_tag=${tag}`];
 }
 
+/** What tsc-khz.py measures; undefined where it cannot: then the kernel measures for itself. */
+function tscKhz() {
+  const script = join(import.meta.dirname, 'tsc-khz.py');
+  const { status, stdout } = spawnSync('python3', [script], { encoding: 'utf8' });
+  return status === 0 && /^[1-9]\d*\n$/.test(stdout) ? Number(stdout) : undefined;
+}
+
 function kernelCommandLine(job, options) {
   const words = ['console=ttyS0', 'quiet', 'loglevel=5', 'panic=-1', `tsvmm.job=${job}`];
   // QEMU keeps the emulated TSCs together but does not say so; without this the
   // clock is an HPET, whose every reading is an exit, and guests have no kvmclock.
   words.push('tsc=reliable');
+  const khz = tscKhz();
+  if (khz !== undefined) words.push(`tsc_early_khz=${khz}`);
   // On a busy machine ticks come too late for the kernel's test of the timer, which is fatal.
   words.push('no_timer_check');
   // A halted vCPU that polls takes the emulating CPU's time from one that runs.
