@@ -2,6 +2,7 @@ import { addon, type NativeMapping } from '../../kvm/addon.ts';
 import { HostError, messageOf } from '../../errors.ts';
 import { formatSize, PAGE_SIZE } from '../../units.ts';
 import type { Backing } from '../backing.ts';
+import { memoryRoom } from '../cgroup.ts';
 import { thpSize } from '../thp-size.ts';
 import { adviseMemory } from './advice.ts';
 import { AdviceDiscarder } from './discarder.ts';
@@ -34,6 +35,7 @@ export function openAnonymous(
     sharedZeropage: !share,
     populateCanFail: true,
     threads: preallocThreads,
+    room: memoryRoom,
     trouble: () => undefined,
     release: () => undefined,
   });

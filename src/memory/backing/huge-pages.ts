@@ -1,9 +1,11 @@
 import { existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
 import { formatSize, KIB, PAGE_SIZE } from '../../units.ts';
+import { hugetlbRoom } from '../cgroup.ts';
 
 const SYSFS = '/sys/kernel/mm/hugepages';
 /** statfs(2). */
 const HUGETLBFS_MAGIC = 0x9584_58f6;
+const TMPFS_MAGIC = 0x0102_1994;
 
 function readCount(path: string): number {
   try {
@@ -40,8 +42,15 @@ export function filePageSize(path: string): number {
   return type === HUGETLBFS_MAGIC ? bsize : PAGE_SIZE;
 }
 
+/** Whether an open file's pages are memory, and swap. */
+export const isTmpfs = (fd: number): boolean =>
+  statfsSync(`/proc/self/fd/${fd}`).type === TMPFS_MAGIC;
+
 /** For messages: why huge pages are not to be had. */
 export function hugePageTrouble(pageSize: number, sysfs = SYSFS): string | undefined {
-  if (freeHugePages(pageSize, sysfs) > 0) return undefined;
+  if (freeHugePages(pageSize, sysfs) > 0) {
+    const room = hugetlbRoom(pageSize);
+    return room !== undefined && room.bytes < pageSize ? `${room.who}, all of it taken` : undefined;
+  }
   return `no free huge page of ${formatSize(pageSize)} is left (see ${SYSFS}/hugepages-${pageSize / KIB}kB/nr_hugepages)`;
 }

@@ -3,11 +3,12 @@ import type { TsvmmError } from '../../errors.ts';
 import { ConfigError, HostError, messageOf } from '../../errors.ts';
 import { formatSize, PAGE_SIZE } from '../../units.ts';
 import type { Backing } from '../backing.ts';
+import { hugetlbRoom, memoryRoom, type Room } from '../cgroup.ts';
 import { thpSize } from '../thp-size.ts';
 import { adviseMemory } from './advice.ts';
 import { PunchDiscarder } from './discarder.ts';
 import { fileTrouble, type OpenFile } from './file-trouble.ts';
-import { freeHugePages } from './huge-pages.ts';
+import { freeHugePages, isTmpfs } from './huge-pages.ts';
 import { MappedBacking, type BackingParts } from './mapped-backing.ts';
 import { reservesOnMap, type FileSpec, type MemfdSpec } from './spec.ts';
 import { watchFile } from './watch-file.ts';
@@ -39,7 +40,10 @@ function mapFailed(spec: MemfdSpec | FileSpec, file: PlacedFile, cause: unknown)
     const wanted = size / file.pageSize;
     const free = freeHugePages(file.pageSize);
     const page = formatSize(file.pageSize);
-    if (free < wanted) {
+    const room = hugetlbRoom(file.pageSize, 'reservations');
+    if (room !== undefined && room.bytes < size) {
+      why = `${room.who}, and ${formatSize(room.bytes)} of that are left`;
+    } else if (free < wanted) {
       why = `${wanted} huge pages of ${page} are needed and ${free} are free; raise vm.nr_hugepages, or give reserve=off`;
     }
   }
@@ -84,6 +88,7 @@ export function mapFile(spec: MemfdSpec | FileSpec, file: PlacedFile): Backing {
       threads: spec.preallocThreads,
       ...(cannotDiscard === undefined ? {} : { cannotDiscard }),
       keep: () => resources.keep(),
+      room: () => fileRoom(spec, file),
       secure: securer(spec, file, mapping),
       watch: (callback) => {
         if (spec.type === 'file' || !spec.seal) resources.add(watchFile(fd, callback));
@@ -96,6 +101,13 @@ export function mapFile(spec: MemfdSpec | FileSpec, file: PlacedFile): Backing {
     resources.close();
     throw error;
   }
+}
+
+/** Where pages of a file come from. Those of a disk's file make room for each other. */
+function fileRoom(spec: MemfdSpec | FileSpec, file: PlacedFile): Room | undefined {
+  if (file.pageSize > PAGE_SIZE) return hugetlbRoom(file.pageSize);
+  const isMemory = spec.type === 'memfd' || !spec.share || isTmpfs(file.fd);
+  return isMemory ? memoryRoom() : undefined;
 }
 
 /**

@@ -2,9 +2,10 @@ import type { NativeMapping } from '../../kvm/addon.ts';
 import { ConfigError, HostError, messageOf } from '../../errors.ts';
 import { formatSize, MIB } from '../../units.ts';
 import type { Backing } from '../backing.ts';
+import type { Room } from '../cgroup.ts';
 import type { Discarder } from './discarder.ts';
 
-/** Bytes allocated between two looks at whether to go on: some tens of milliseconds. */
+/** Bytes allocated between two looks at whether to go on, and what is left: some tens of milliseconds. */
 const PIECE = 128 * MIB;
 
 export interface BackingParts {
@@ -26,10 +27,21 @@ export interface BackingParts {
   readonly secure?: ((offset: number, length: number) => Promise<void>) | undefined;
   /** Calls back when memory may be gone. */
   readonly watch?: (callback: () => void) => void;
+  /** What the host can still give of this kind of memory; absent: nobody limits it. */
+  readonly room?: (() => Room | undefined) | undefined;
   /** Why the host does not give memory now. */
   readonly trouble: () => string | undefined;
   /** Gives back what is not the mapping. */
   readonly release: () => void;
+}
+
+/** Left to this process, and page tables: 8 bytes for each page of 4 KiB. */
+const LEFT_BYTES = 16 * MIB;
+
+class NoRoom extends Error {}
+
+function lacksNothing(room: Room, bytes: number): boolean {
+  return bytes <= 0 || bytes + (room.reserve ? LEFT_BYTES + bytes / 512 : 0) <= room.bytes;
 }
 
 /** Mapped host memory of any kind. */
@@ -129,24 +141,44 @@ export class MappedBacking implements Backing {
     this.#parts.release();
   }
 
-  /** @param signal  where it can be given up, it is done in pieces */
+  /**
+   * In pieces, and before each a look whether the host can still give it: beyond a limit the kernel
+   * refuses nothing, it ends processes. Others may take memory at the same time.
+   *
+   * @param signal  gives it up between two pieces
+   */
   async #allocate(
     offset: number,
     length: number,
     signal: AbortSignal | undefined,
     work: (offset: number, length: number) => Promise<void>,
   ): Promise<void> {
-    const piece = signal === undefined ? length : Math.max(PIECE, this.pageSize);
+    const end = offset + length;
+    const piece = Math.max(PIECE, this.pageSize);
     try {
-      for (let done = 0; done < length; done += piece) {
+      signal?.throwIfAborted();
+      await this.#checkRoom(offset, length);
+      for (let at = offset; at < end; at += piece) {
         signal?.throwIfAborted();
-        await work(offset + done, Math.min(piece, length - done));
+        const size = Math.min(piece, end - at);
+        if (at > offset) await this.#checkRoom(at, size);
+        await work(at, size);
       }
     } catch (cause) {
       signal?.throwIfAborted();
-      const why = this.trouble() ?? messageOf(cause);
+      const why = cause instanceof NoRoom ? cause.message : (this.trouble() ?? messageOf(cause));
       const message = `memory backend ${this.#parts.id}: cannot allocate ${formatSize(length)}: ${why}`;
       throw new HostError('NO_MEMORY', message, { cause });
     }
+  }
+
+  /** @throws NoRoom when the host cannot give what the range still lacks */
+  async #checkRoom(offset: number, length: number): Promise<void> {
+    const { room, mapping } = this.#parts;
+    const there = room?.();
+    if (there === undefined || lacksNothing(there, length)) return;
+    const lacking = length - (await mapping.residentBytes(offset, length));
+    if (lacksNothing(there, lacking)) return;
+    throw new NoRoom(`${there.who}, and ${formatSize(there.bytes)} of that are left`);
   }
 }
