@@ -23,6 +23,7 @@ import { reportMemoryDevices } from './memory-device-events.ts';
 import { devicePath } from './memory-objects.ts';
 import type { Platform } from './platform.ts';
 import { ProcessHold } from './process-hold.ts';
+import { rehearse } from './rehearsal/rehearse.ts';
 import { ResetLog, type Reset, type ResetCount } from './resets.ts';
 import { SerialTasks } from './serial-tasks.ts';
 import { StarvationWatch } from './starvation.ts';
@@ -68,6 +69,7 @@ export class Machine {
   #startAsked = false;
   /** What was said before the machine runs: it begins paused, or as soon as it can. */
   #wish: 'hold' | 'run' | undefined;
+  #stopRehearsal: () => void = () => undefined;
   #end: (end: MachineEnd) => void = () => undefined;
   #resetPending = false;
   #closed: Promise<void> | undefined;
@@ -220,6 +222,7 @@ export class Machine {
   }
 
   #begin(): void {
+    if (this.memoryDevices.length > 0) this.#stopRehearsal = rehearse();
     if (this.#wish === 'hold') {
       this.#clock.hold();
       this.#lifecycle.enter('paused');
@@ -349,6 +352,7 @@ export class Machine {
     this.shell.vcpus.park().catch(() => undefined);
     for (const transport of this.transports) transport.pause();
     this.#stopReports();
+    this.#stopRehearsal();
     const guest = isByGuest(end);
     if (end.kind === 'failed' && end.error instanceof GuestError) {
       this.events.emit({ type: 'guest-fault', report: end.error.report });

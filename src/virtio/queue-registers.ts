@@ -40,7 +40,9 @@ export class QueueRegisters {
 
   /** Ignored when the queue is enabled already, or when no queue can have this size. */
   setSize(size: number): void {
-    if (!this.#enabled && isPowerOfTwo(size) && size <= this.maxSize) this.#size = size;
+    if (this.#enabled || !isPowerOfTwo(size) || size > this.maxSize) return;
+    // As an integer to the engine, too: what comes from a register is a float, and slows every index.
+    this.#size = size | 0;
   }
 
   /** A queue once enabled stays so until the reset. */

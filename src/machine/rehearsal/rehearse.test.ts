@@ -1,0 +1,49 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { MadeUpDevice } from './made-up-device.ts';
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** Until the device has answered all that it was asked. */
+async function answered(device: MadeUpDevice, count: number): Promise<void> {
+  while (device.answered < count) {
+    device.step();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+describe('a device that is made up', () => {
+  it('does everything that it is asked for', async () => {
+    const made = new MadeUpDevice();
+    await answered(made, 2000);
+    const { answers, properties } = made.device;
+    expect(answers).toMatchObject({ nack: 0, busy: 0, error: 0 });
+    expect(properties.protectUnplugged && properties.dynamicMemslots).toBe(true);
+    for (const type of ['plug', 'unplug', 'unplug-all', 'state'] as const) {
+      expect(made.device.latencies[type].summary.count, type).toBeGreaterThan(0);
+    }
+  });
+
+  it('takes its memory back again and again', async () => {
+    const made = new MadeUpDevice();
+    const sizes = new Set<number>();
+    made.device.onSizeChange(() => sizes.add(made.device.sizes.pluggedSize));
+    await answered(made, 1000);
+    expect(sizes).toContain(0);
+    expect(Math.max(...sizes)).toBe(made.device.properties.size);
+  });
+});
+
+describe('a rehearsal', () => {
+  it('is held once, and can be stopped', async () => {
+    vi.useFakeTimers();
+    const { rehearse } = await import('./rehearse.ts');
+    const stop = rehearse();
+    expect(vi.getTimerCount()).toBe(1);
+    rehearse();
+    expect(vi.getTimerCount()).toBe(1);
+    stop();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
