@@ -1,5 +1,5 @@
 import { existsSync, watch } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { TextStream, WAIT_LIMIT_MS } from './text-stream.ts';
 
@@ -22,15 +22,15 @@ async function fileAppears(path: string, limitMs: number): Promise<void> {
   }
 }
 
-async function tryConnect(path: string): Promise<Socket> {
-  const socket = connect(path);
+async function tryConnect(where: NetConnectOpts): Promise<Socket> {
+  const socket = connect(where);
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve).once('error', reject);
   });
   return socket;
 }
 
-/** A client of a unix socket. */
+/** A client of a socket. */
 export class SocketClient {
   readonly text: TextStream;
   readonly #socket: Socket;
@@ -48,7 +48,7 @@ export class SocketClient {
     await fileAppears(path, WAIT_LIMIT_MS);
     for (;;) {
       try {
-        return new SocketClient(await tryConnect(path), name, explain);
+        return new SocketClient(await tryConnect({ path }), name, explain);
       } catch (error) {
         // The file exists from bind() on, and accepts from listen() on.
         if (!(error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED')) {
@@ -58,12 +58,17 @@ export class SocketClient {
     }
   }
 
+  /** Connects to a port of this host that something listens at. */
+  static async dial(port: number, name: string, explain: () => string): Promise<SocketClient> {
+    return new SocketClient(await tryConnect({ port, host: '127.0.0.1' }), name, explain);
+  }
+
   /** Reads no more. */
   pause(): void {
     this.#socket.pause();
   }
 
-  write(text: string): void {
+  write(text: string | Uint8Array): void {
     this.#socket.write(text);
   }
 

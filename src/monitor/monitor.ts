@@ -26,7 +26,7 @@ export class Monitor {
   /** Serves the clients of a socket, which is closed with the monitor. */
   serveSocket(listener: Listener): void {
     this.#listeners.push(listener);
-    listener.onConnection((socket) => void this.#accept(socket));
+    listener.onConnection((socket) => void this.#accept(socket, listener));
   }
 
   /**
@@ -54,7 +54,7 @@ export class Monitor {
     return new Session(this.#control, this.#commands, () => endpoint.columns());
   }
 
-  async #accept(socket: Socket): Promise<void> {
+  async #accept(socket: Socket, { kind }: Listener): Promise<void> {
     const endpoint = socketEndpoint(socket, 'monitor client');
     if (this.#endpoints.size >= CLIENT_LIMIT) {
       endpoint.write(`Error: ${CLIENT_LIMIT} clients are connected to this monitor already\n`);
@@ -63,7 +63,8 @@ export class Monitor {
     }
     this.#endpoints.add(endpoint);
     const { PlainClient } = await import('./plain-client.ts');
-    await new PlainClient(endpoint, await this.#newSession(endpoint)).done;
+    const session = await this.#newSession(endpoint);
+    await new PlainClient(endpoint, session, { mayBeStranger: kind === 'tcp' }).done;
     await endpoint.close();
     this.#endpoints.delete(endpoint);
   }

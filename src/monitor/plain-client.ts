@@ -1,7 +1,9 @@
+import { log } from '../log.ts';
 import type { Endpoint } from '../terminal/endpoint.ts';
 import { PROMPT } from './conversation.ts';
 import { LineSplitter, type NextLine } from './line-splitter.ts';
 import type { Session } from './session.ts';
+import { strangerOf } from './stranger.ts';
 
 /** Bytes of a line from a program. */
 const LINE_LIMIT = 64 * 1024;
@@ -9,6 +11,11 @@ const LINE_LIMIT = 64 * 1024;
 /** Lets the event loop do other work: a client may send thousands of lines at once. */
 function breathe(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
+}
+
+export interface PlainClientOptions {
+  /** Whether whatever can reach a port may be the client: it is let go if it speaks something else. */
+  readonly mayBeStranger?: boolean;
 }
 
 /**
@@ -21,15 +28,22 @@ export class PlainClient {
   readonly #session: Session;
   readonly #splitter = new LineSplitter(LINE_LIMIT);
   #gone = false;
+  /** Whether nothing has been said yet that is a line of the monitor. */
+  #isStranger: boolean;
   /** Continues after the client has read, or is gone. */
   #wake: (() => void) | undefined;
   /** Resolves when the client will get nothing more. */
   readonly done: Promise<void>;
   #finish: () => void = () => undefined;
 
-  constructor(endpoint: Endpoint, session: Session) {
+  constructor(
+    endpoint: Endpoint,
+    session: Session,
+    { mayBeStranger = false }: PlainClientOptions = {},
+  ) {
     this.#endpoint = endpoint;
     this.#session = session;
+    this.#isStranger = mayBeStranger;
     this.done = new Promise((resolve) => (this.#finish = resolve));
     endpoint.onDrain(() => this.#wake?.());
     endpoint.onClose(() => {
@@ -62,7 +76,20 @@ export class PlainClient {
     this.#finish();
   }
 
+  /** Lets a client go that speaks something else, before anything that it has sent is run. */
+  #turnAway(first: NextLine): boolean {
+    if (!this.#isStranger) return false;
+    this.#isStranger = false;
+    const what = strangerOf(first);
+    if (what === undefined) return false;
+    log('monitor').warn({ what }, 'hung up on a client that is none of the monitor');
+    this.#gone = true;
+    this.#finish();
+    return true;
+  }
+
   async #runLine(next: NextLine): Promise<void> {
+    if (this.#turnAway(next)) return;
     const output =
       next === 'too-long'
         ? `Error: the line is longer than ${LINE_LIMIT} bytes and was ignored\n`

@@ -10,6 +10,8 @@ export const BACKLOG = 128;
 
 /** A socket that clients come to. */
 export interface Listener {
+  /** Who can come: those whom a file lets in, or whatever can open a connection, as any page in a browser. */
+  readonly kind: 'unix' | 'tcp';
   /** Hands every client to `serve`: paused, half-open, to be closed by it. */
   onConnection(serve: (socket: Socket) => void): void;
   close(): void;

@@ -13,6 +13,7 @@ function isLoopback(address: string): boolean {
 
 /** A TCP port that accepts clients. */
 export class TcpListener implements Listener {
+  readonly kind = 'tcp';
   readonly address: string;
   readonly port: number;
   readonly #server: Server;

@@ -75,6 +75,7 @@ async function bind(server: Server, path: string): Promise<void> {
  * `close()` or the end of the process.
  */
 export class UnixListener implements Listener {
+  readonly kind = 'unix';
   readonly path: string;
   readonly #server: Server;
   readonly #file: Stats | undefined;

@@ -52,9 +52,9 @@ file has, --virtio-mem and --memory-backend change the keys they name of that on
 one; --numa and --qmp take the place of all that the file has.
 
 --qmp speaks the established QMP, for programs, and can be given several times. The socket file
-of unix:PATH belongs to you alone. tcp:PORT is loopback only, tcp:ADDR:PORT what you say: there is
-no password and no encryption, so every user of this host, or whoever reaches ADDR, controls the
-machine.
+of unix:PATH belongs to you alone. tcp:PORT, here and for --monitor, is loopback only, tcp:ADDR:PORT
+what you say: there is no password and no encryption, so every user of this host, or whoever reaches
+ADDR, controls the machine. Web browsers are hung up on.
 
 Example:
   tsvmm run --kernel vmlinuz --initrd initrd --append console=ttyS0 \\

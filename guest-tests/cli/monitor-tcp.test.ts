@@ -1,0 +1,66 @@
+import { request } from 'node:http';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { SocketClient } from '../harness/client.ts';
+import { bootAgent } from '../harness/test-vm.ts';
+import type { Vm, VmOptions } from '../harness/vm.ts';
+
+const PROMPT = '(tsvmm) ';
+
+/** Boots with the monitor on a free port. */
+async function boot(options: VmOptions = {}): Promise<{ vm: Vm; port: number }> {
+  const vm = await bootAgent({ ...options, args: ['--monitor', 'tcp:0', ...(options.args ?? [])] });
+  await vm.process.stderr.expect('"option":"--monitor"');
+  const port = Number(/"option":"--monitor".*"port":(\d+)/.exec(vm.process.stderr.transcript)?.[1]);
+  return { vm, port };
+}
+
+async function dial(vm: Vm, port: number): Promise<SocketClient> {
+  const client = await SocketClient.dial(port, 'monitor', () => vm.process.describe());
+  onTestFinished(() => client.destroy());
+  return client;
+}
+
+/** Sends a line. @returns what comes up to the next prompt */
+async function ask(client: SocketClient, text: string): Promise<string> {
+  client.write(text);
+  return (await client.text.expect(PROMPT)).slice(0, -PROMPT.length);
+}
+
+async function greeted(vm: Vm, port: number): Promise<SocketClient> {
+  const client = await dial(vm, port);
+  await client.text.expect(PROMPT);
+  return client;
+}
+
+describe('a page in a browser', () => {
+  it('cannot have the monitor run the lines that it posts', async () => {
+    const { vm, port } = await boot();
+    const client = await greeted(vm, port);
+    expect(await ask(client, 'info status\n')).toBe('VM status: running\n');
+    const post = request({ port, host: '127.0.0.1', method: 'POST', path: '/' });
+    const failed = new Promise<Error>((resolve) => post.once('error', resolve));
+    post.end('\nstop\nquit\n');
+    // It is no answer of HTTP that it gets.
+    expect(await failed).toBeInstanceOf(Error);
+    await vm.process.stderr.expect('"what":"an HTTP request"');
+    expect(await ask(client, 'info status\n')).toBe('VM status: running\n');
+  });
+
+  it.each([
+    ['a request', 'GET /x HTTP/1.1\r\nstop\r\n'],
+    ['one whose address has no end', `GET /${'x'.repeat(70_000)} HTTP/1.1\r\nstop\r\n`],
+    ['a request without a newline', 'PUT / HTTP/1.1'],
+    ['a TLS handshake', '\x16\x03\x01\nstop\n'],
+  ])('is hung up on for %s', async (_, text) => {
+    const { vm, port } = await boot();
+    const client = await greeted(vm, port);
+    client.write(text);
+    client.end();
+    await client.text.rest();
+    await vm.process.stderr.expect('hung up on a client');
+    const other = await greeted(vm, port);
+    expect(await ask(other, 'info status\n')).toBe('VM status: running\n');
+    const lines = vm.process.stderr.transcript.match(/hung up on a client/g);
+    expect(lines).toHaveLength(1);
+  });
+});
