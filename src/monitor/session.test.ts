@@ -18,6 +18,7 @@ describe('help', () => {
   it('lists every command with one line', async () => {
     const help = (await run('help')).trimEnd().split('\n');
     expect(help.map((line) => line.split(' ')[0])).toEqual([
+      'balloon',
       'cont|c',
       'cpu',
       'gva2gpa',
