@@ -1,7 +1,8 @@
 import { request } from 'node:http';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { SocketClient } from '../harness/client.ts';
-import { bootAgent } from '../harness/test-vm.ts';
+import { guestPath } from '../harness/guests.ts';
+import { bootAgent, startTsvmm } from '../harness/test-vm.ts';
 import type { Vm, VmOptions } from '../harness/vm.ts';
 
 const PROMPT = '(tsvmm) ';
@@ -63,4 +64,27 @@ describe('a page in a browser', () => {
     const lines = vm.process.stderr.transcript.match(/hung up on a client/g);
     expect(lines).toHaveLength(1);
   });
+});
+
+describe('a reader made for the established monitor', () => {
+  it('finds its command in the first line, and the state as the last word of the next', async () => {
+    const { vm, port } = await boot({ args: ['--monitor-prompt', 'qemu'] });
+    const client = await dial(vm, port);
+    await client.text.expect('(qemu) ');
+    client.write('info status\n');
+    expect(await client.text.expect('(qemu) ')).toBe(
+      'info status\r\nVM status: running\r\n(qemu) ',
+    );
+    client.write('stop\ninfo status\n');
+    expect(await client.text.expect('paused\r\n')).toBe(
+      'stop\r\n(qemu) info status\r\nVM status: paused\r\n',
+    );
+  });
+});
+
+it('a prompt that cannot be is refused by name, without a monitor too', async () => {
+  const base = ['run', '--kernel', guestPath('agent'), '--serial', 'none', '--monitor', 'none'];
+  const child = startTsvmm([...base, '--monitor-prompt', '(vm) ']);
+  expect((await child.exited).code).toBe(2);
+  expect(child.stderr.transcript).toMatch(/^tsvmm: --monitor-prompt="\(vm\) ": [^\n]+\n$/);
 });

@@ -32,6 +32,7 @@ const SHAPES: Readonly<Record<keyof VmOptions, Shape>> = {
   qmp: { is: ['string', 'list'], of: ['string'] },
   qmpEventIntervalMs: { is: ['number'] },
   monitor: text,
+  monitorPrompt: text,
 };
 
 const WORDS: Readonly<Record<Kind, string>> = {

@@ -111,6 +111,8 @@ export interface VmOptions {
   readonly qmp?: string | readonly string[] | undefined;
   /** Least time between two events of QMP of a kind about one memory device. Default: 1000. */
   readonly qmpEventIntervalMs?: number | undefined;
-  /** Where people come in: `unix:PATH`. Default: nowhere. */
+  /** Where people come in: `unix:PATH`, `tcp:ADDR:PORT`, `tcp:PORT`. Default: nowhere. */
   readonly monitor?: string | undefined;
+  /** What its prompt has in parentheses; with `qemu`, command lines are echoed as well. Default: `tsvmm`. */
+  readonly monitorPrompt?: string | undefined;
 }

@@ -1,6 +1,7 @@
 import { ConfigError } from '../errors.ts';
 import type { MachineControl } from '../machine/control.ts';
 import type { MachineEvents } from '../machine/events.ts';
+import { parsePrompt, PROMPT_NAME, type PromptStyle } from '../monitor/prompt.ts';
 import { parseEventInterval } from '../qmp/target.ts';
 import type { VmOptions } from './options.ts';
 
@@ -10,7 +11,7 @@ interface Entrance {
   close(): Promise<void>;
 }
 
-async function openMonitor(where: string): Promise<Entrance> {
+async function openMonitor(where: string, style: PromptStyle): Promise<Entrance> {
   const [{ parseMonitorTarget }, { openListener }, { Monitor }] = await Promise.all([
     import('../terminal/target.ts'),
     import('../terminal/open-listener.ts'),
@@ -27,7 +28,7 @@ async function openMonitor(where: string): Promise<Entrance> {
   };
   return {
     serve: (control) => {
-      const monitor = new Monitor(control);
+      const monitor = new Monitor(control, style);
       monitor.serveSocket(listener);
       close = () => monitor.close();
     },
@@ -42,14 +43,15 @@ export class Servers {
 
   /** Opens what the options name. @throws (rejects with) ConfigError; nothing is left then */
   static async open(options: VmOptions): Promise<Servers> {
-    const { qmp = [], qmpEventIntervalMs = 1000, monitor } = options;
+    const { qmp = [], qmpEventIntervalMs = 1000, monitor, monitorPrompt = PROMPT_NAME } = options;
     // Also where nobody will hear of events: a mistake is one.
     parseEventInterval(String(qmpEventIntervalMs));
+    const style = parsePrompt(monitorPrompt);
     const wheres = typeof qmp === 'string' ? [qmp] : qmp;
     const servers = new Servers();
     try {
       if (wheres.length > 0) await servers.#openQmp(wheres, qmpEventIntervalMs);
-      if (monitor !== undefined) servers.#entrances.push(await openMonitor(monitor));
+      if (monitor !== undefined) servers.#entrances.push(await openMonitor(monitor, style));
     } catch (error) {
       await servers.close();
       throw error;

@@ -50,6 +50,7 @@ async function converse(socket: Socket, where: string): Promise<number> {
   const endpoint = stdio.monitor;
   endpoint.onEnd(() => leave(EXIT_CODE.ok));
   const client = new TerminalClient(endpoint, session, {
+    prompt: session.prompt,
     onInterrupt: () => leave(exitCodeOfSignal('SIGINT')),
     onEndOfInput: () => leave(EXIT_CODE.ok),
     onSuspend: () => {

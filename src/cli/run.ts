@@ -7,6 +7,7 @@ import { parseIdentity } from '../machine/config/identity-option.ts';
 import { ControlView } from '../machine/control-view.ts';
 import { Machine, type MachineEnd } from '../machine/machine.ts';
 import { Monitor } from '../monitor/monitor.ts';
+import { parsePrompt } from '../monitor/prompt.ts';
 import type { QmpEnds } from '../qmp/ends.ts';
 import { openSerialBackend } from '../terminal/open-serial.ts';
 import type { SerialBackend } from '../terminal/serial-backend.ts';
@@ -177,7 +178,7 @@ async function runMachine(options: RunOptions, cleanup: Cleanup): Promise<number
   ending.attach(machine);
   const control = new ControlView(machine, identity);
   qmp?.serve(control, machine.events);
-  const monitor = new Monitor(control);
+  const monitor = new Monitor(control, parsePrompt(options.monitorPrompt));
   cleanup.add(() => monitor.close());
   if (ends.monitorSocket !== undefined) monitor.serveSocket(ends.monitorSocket);
   if (ends.stdio !== undefined && targets.monitor.kind === 'stdio') {

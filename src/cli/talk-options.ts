@@ -1,4 +1,5 @@
 import { parseIdentity } from '../machine/config/identity-option.ts';
+import { parsePrompt } from '../monitor/prompt.ts';
 import { parseEventInterval, parseQmpTarget } from '../qmp/target.ts';
 import { parseMonitorTarget, parseSerialTarget } from '../terminal/target.ts';
 
@@ -6,6 +7,7 @@ import { parseMonitorTarget, parseSerialTarget } from '../terminal/target.ts';
 export interface TalkOptions {
   readonly serial: string;
   readonly monitor?: string;
+  readonly monitorPrompt: string;
   readonly qmp: readonly string[];
   readonly qmpEventInterval: string;
   readonly name?: string;
@@ -21,6 +23,7 @@ export interface TalkOptions {
 export function checkTalkOptions(options: TalkOptions): void {
   parseSerialTarget(options.serial);
   if (options.monitor !== undefined) parseMonitorTarget(options.monitor);
+  parsePrompt(options.monitorPrompt);
   for (const where of options.qmp) parseQmpTarget(where);
   parseEventInterval(options.qmpEventInterval);
   parseIdentity(options.name, options.uuid);

@@ -1,7 +1,5 @@
 import type { Completion } from './completion.ts';
 
-export const PROMPT = '(tsvmm) ';
-
 /** Command lines that are remembered. */
 export const HISTORY_LENGTH = 64;
 

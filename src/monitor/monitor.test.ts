@@ -9,6 +9,7 @@ import { CLIENT_LIMIT } from '../terminal/listener.ts';
 import { temporaryFolder } from '../terminal/testing/temporary-folder.ts';
 import { UnixListener } from '../terminal/unix-listener.ts';
 import { Monitor } from './monitor.ts';
+import { parsePrompt } from './prompt.ts';
 import { FakeMachine } from './testing/fake-machine.ts';
 
 const BANNER = "tsvmm 0.1.0 monitor - type 'help' for more information\n";
@@ -153,6 +154,42 @@ describe('a monitor on a socket', () => {
     client.socket.write('quit\nsystem_reset\n');
     expect(await client.untilEnd()).toBe('');
     expect(machine.calls).toEqual(['quit']);
+  });
+});
+
+describe('a monitor for clients of the established one', () => {
+  beforeEach(async () => {
+    await monitor.close();
+    monitor = new Monitor(machine, parsePrompt('qemu'));
+    monitor.serveSocket(await UnixListener.open(path, '--monitor'));
+  });
+
+  it('echoes each line, with carriage returns', async () => {
+    const client = new Client();
+    client.socket.write('info status\n\ninfo status\r\na\x07b');
+    client.socket.end();
+    const status = '(qemu) info status\r\nVM status: running\r\n';
+    expect(await client.untilEnd()).toBe(
+      `${BANNER.replace('\n', '\r\n')}${status}(qemu) \r\n${status}` +
+        "(qemu) a\\x07b\r\nunknown command: 'a\\x07b'\r\n(qemu) ",
+    );
+  });
+
+  it('echoes before a command that takes its time has ended', async () => {
+    let stopped: () => void = () => undefined;
+    machine.stopping = new Promise((resolve) => (stopped = resolve));
+    const client = new Client();
+    client.socket.write('stop\n');
+    await client.until('(qemu) stop\r\n');
+    stopped();
+    expect(await client.until('(qemu) ')).toBe('(qemu) ');
+  });
+
+  it('does not echo a line that it does not take', async () => {
+    const client = new Client();
+    client.socket.write(`${'x'.repeat(100_000)}\n`);
+    await client.until('(qemu) ');
+    expect(await client.until('(qemu) ')).toMatch(/^Error: the line is longer .*\r\n\(qemu\) $/);
   });
 });
 

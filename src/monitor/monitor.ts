@@ -4,6 +4,7 @@ import type { Endpoint } from '../terminal/endpoint.ts';
 import { CLIENT_LIMIT, type Listener } from '../terminal/listener.ts';
 import { socketEndpoint } from '../terminal/socket-endpoint.ts';
 import type { CommandTable } from './command-table.ts';
+import { parsePrompt, PROMPT_NAME, type PromptStyle } from './prompt.ts';
 import type { Session } from './session.ts';
 import type { TerminalClientOptions } from './terminal-client.ts';
 
@@ -14,13 +15,15 @@ import type { TerminalClientOptions } from './terminal-client.ts';
  */
 export class Monitor {
   readonly #control: MachineControl;
+  readonly #style: PromptStyle;
   #commands: CommandTable | undefined;
   readonly #listeners: Listener[] = [];
   readonly #endpoints = new Set<Endpoint>();
   readonly #closers: (() => void)[] = [];
 
-  constructor(control: MachineControl) {
+  constructor(control: MachineControl, style = parsePrompt(PROMPT_NAME)) {
     this.#control = control;
+    this.#style = style;
   }
 
   /** Serves the clients of a socket, which is closed with the monitor. */
@@ -33,15 +36,19 @@ export class Monitor {
    * Serves one client on an endpoint that somebody else closes, as `Stdio.monitor`: with line
    * editing when a person types there.
    */
-  async serveEndpoint(endpoint: Endpoint, options: TerminalClientOptions = {}): Promise<void> {
+  async serveEndpoint(
+    endpoint: Endpoint,
+    options: Omit<TerminalClientOptions, 'prompt'> = {},
+  ): Promise<void> {
+    const style = this.#style;
     const session = await this.#newSession(endpoint);
     if (!endpoint.isTerminal) {
       const { PlainClient } = await import('./plain-client.ts');
-      new PlainClient(endpoint, session);
+      new PlainClient(endpoint, session, { style });
       return;
     }
     const { TerminalClient } = await import('./terminal-client.ts');
-    const client = new TerminalClient(endpoint, session, options);
+    const client = new TerminalClient(endpoint, session, { ...options, prompt: style.prompt });
     this.#closers.push(() => client.close());
   }
 
@@ -64,7 +71,8 @@ export class Monitor {
     this.#endpoints.add(endpoint);
     const { PlainClient } = await import('./plain-client.ts');
     const session = await this.#newSession(endpoint);
-    await new PlainClient(endpoint, session, { mayBeStranger: kind === 'tcp' }).done;
+    const options = { style: this.#style, mayBeStranger: kind === 'tcp' };
+    await new PlainClient(endpoint, session, options).done;
     await endpoint.close();
     this.#endpoints.delete(endpoint);
   }

@@ -1,9 +1,10 @@
 import { log } from '../log.ts';
 import type { Endpoint } from '../terminal/endpoint.ts';
-import { PROMPT } from './conversation.ts';
 import { LineSplitter, type NextLine } from './line-splitter.ts';
+import type { PromptStyle } from './prompt.ts';
 import type { Session } from './session.ts';
 import { strangerOf } from './stranger.ts';
+import { printable } from './text.ts';
 
 /** Bytes of a line from a program. */
 const LINE_LIMIT = 64 * 1024;
@@ -14,18 +15,20 @@ function breathe(): Promise<void> {
 }
 
 export interface PlainClientOptions {
+  readonly style: PromptStyle;
   /** Whether whatever can reach a port may be the client: it is let go if it speaks something else. */
   readonly mayBeStranger?: boolean;
 }
 
 /**
- * A monitor client that is a program: lines in, text out, nothing echoed or edited. Commands run
+ * A monitor client that is a program: lines in, text out, nothing edited, or echoed unless it wants so. Commands run
  * one after the other; while one runs, and while the client does not read, no input is taken, so
  * that whatever it does waits in its own socket.
  */
 export class PlainClient {
   readonly #endpoint: Endpoint;
   readonly #session: Session;
+  readonly #style: PromptStyle;
   readonly #splitter = new LineSplitter(LINE_LIMIT);
   #gone = false;
   /** Whether nothing has been said yet that is a line of the monitor. */
@@ -39,10 +42,11 @@ export class PlainClient {
   constructor(
     endpoint: Endpoint,
     session: Session,
-    { mayBeStranger = false }: PlainClientOptions = {},
+    { style, mayBeStranger = false }: PlainClientOptions,
   ) {
     this.#endpoint = endpoint;
     this.#session = session;
+    this.#style = style;
     this.#isStranger = mayBeStranger;
     this.done = new Promise((resolve) => (this.#finish = resolve));
     endpoint.onDrain(() => this.#wake?.());
@@ -51,7 +55,7 @@ export class PlainClient {
       this.#wake?.();
       this.#finish();
     });
-    endpoint.write(session.greeting + PROMPT);
+    this.#write(session.greeting + style.prompt);
     endpoint.onEnd(() => void this.#runLast());
     endpoint.onInput((bytes) => {
       endpoint.pauseInput();
@@ -90,15 +94,23 @@ export class PlainClient {
 
   async #runLine(next: NextLine): Promise<void> {
     if (this.#turnAway(next)) return;
+    // At once: who looks for it does so before there is an answer.
+    if (this.#style.echoes && next !== 'too-long') {
+      this.#write(`${printable(next.text, LINE_LIMIT)}\n`);
+    }
     const output =
       next === 'too-long'
         ? `Error: the line is longer than ${LINE_LIMIT} bytes and was ignored\n`
         : await this.#session.execute(next.text);
     if (this.#gone) return;
-    const prompt = this.#session.ended ? '' : PROMPT;
-    if (!this.#endpoint.write(output + prompt)) await this.#drained();
+    const prompt = this.#session.ended ? '' : this.#style.prompt;
+    if (!this.#write(output + prompt)) await this.#drained();
     if (this.#session.ended) this.#finish();
     await breathe();
+  }
+
+  #write(text: string): boolean {
+    return this.#endpoint.write(this.#style.echoes ? text.replaceAll('\n', '\r\n') : text);
   }
 
   async #drained(): Promise<void> {

@@ -5,6 +5,7 @@ import { temporaryFolder } from '../terminal/testing/temporary-folder.ts';
 import { connectUnix } from '../terminal/unix-client.ts';
 import { UnixListener } from '../terminal/unix-listener.ts';
 import { Monitor } from './monitor.ts';
+import { parsePrompt } from './prompt.ts';
 import { RemoteSession } from './remote-session.ts';
 import { FakeMachine } from './testing/fake-machine.ts';
 
@@ -34,6 +35,20 @@ describe('a session with the monitor of another process', () => {
     expect(await session.execute('')).toBe('');
     expect(await session.execute('(tsvmm) ')).toBe("unknown command: '(tsvmm)'\n");
     expect((await session.execute('help info')).split('\n').length).toBeGreaterThan(20);
+  });
+
+  it('takes the prompt of the other side, and leaves out what that echoes', async () => {
+    await monitor.close();
+    monitor = new Monitor(machine, parsePrompt('qemu'));
+    monitor.serveSocket(await UnixListener.open(path, '--monitor'));
+    const session = await open();
+    expect(session.prompt).toBe('(qemu) ');
+    expect(session.greeting).toMatch(/^tsvmm 0.1.0 monitor .*[^\r]\n$/);
+    expect(await session.execute('info version')).toBe('0.1.0\n');
+    expect(await session.execute('')).toBe('');
+    expect(await session.execute('(qemu) ')).toBe("unknown command: '(qemu)'\n");
+    expect(await session.complete('qom-set v')).toEqual({ word: 'v', candidates: ['vm0', 'vm1'] });
+    expect(await session.execute('quit')).toBe('');
   });
 
   it('asks the other side what a word may become', async () => {

@@ -1,19 +1,13 @@
 import type { Socket } from 'node:net';
 import { HostError } from '../errors.ts';
 import type { Completion } from './completion.ts';
-import { PROMPT, type Conversation } from './conversation.ts';
+import type { Conversation } from './conversation.ts';
+import { GREETING_AND_PROMPT } from './prompt.ts';
 import { printable } from './text.ts';
 import { quoteWord, wordAtEnd } from './words.ts';
 
-/** What every monitor says first. */
-const GREETING = /^tsvmm \S+ monitor/;
-
 /** A monitor whose machine is stopped, or busy, greets all the same. Milliseconds. */
 const GREETING_MS = 30_000;
-
-/** The end of an answer: a prompt on a line of its own. */
-const isComplete = (text: string): boolean =>
-  text.endsWith(PROMPT) && (text.length === PROMPT.length || text.at(-PROMPT.length - 1) === '\n');
 
 /**
  * The monitor of a machine in another process, at the other end of its socket. It knows the commands
@@ -25,6 +19,9 @@ export class RemoteSession implements Conversation {
   /** Resolves when the monitor, or this side, has closed the connection. */
   readonly closed: Promise<void>;
   #greeting = '';
+  #prompt = '';
+  /** Whether the monitor repeats what it is asked. */
+  #echoes = false;
   #toldColumns: number | undefined;
   #ended = false;
   /** What has come of the answer under way. */
@@ -65,10 +62,7 @@ export class RemoteSession implements Conversation {
     }, limitMs);
     const greeting = await new Promise<string>((resolve) => (session.#answered = resolve));
     clearTimeout(timer);
-    if (!session.#ended && !end.isLate && GREETING.test(greeting)) {
-      session.#greeting = greeting;
-      return session;
-    }
+    if (!session.#ended && session.#greeting !== '') return session;
     socket.destroy();
     const silence = end.isLate ? `says nothing for ${limitMs / 1000} s` : 'closes the connection';
     const said = greeting === '' ? silence : `says ${printable(greeting.trim())}`;
@@ -77,6 +71,10 @@ export class RemoteSession implements Conversation {
 
   get greeting(): string {
     return this.#greeting;
+  }
+
+  get prompt(): string {
+    return this.#prompt;
   }
 
   get ended(): boolean {
@@ -100,20 +98,38 @@ export class RemoteSession implements Conversation {
     return { word, candidates };
   }
 
-  #ask(line: string): Promise<string> {
-    if (this.#ended) return Promise.resolve('');
-    return new Promise((resolve) => {
+  async #ask(line: string): Promise<string> {
+    if (this.#ended) return '';
+    const text = await new Promise<string>((resolve) => {
       this.#answered = resolve;
       this.#socket.write(`${line}\n`);
     });
+    return this.#echoes ? text.slice(text.indexOf('\n') + 1).replaceAll('\r\n', '\n') : text;
   }
 
   #receive(text: string): void {
     this.#text += text;
+    if (this.#greeting === '') this.#receiveGreeting();
+    else if (this.#isComplete()) this.#answer(this.#text.slice(0, -this.#prompt.length));
+  }
+
+  #receiveGreeting(): void {
+    const [, greeting, carriageReturn, prompt] = GREETING_AND_PROMPT.exec(this.#text) ?? [];
+    if (greeting !== undefined && prompt !== undefined) {
+      this.#greeting = greeting.replace('\r', '');
+      this.#prompt = prompt;
+      this.#echoes = carriageReturn !== '';
+    } else if (isLikeGreeting(this.#text)) {
+      return;
+    }
     // Whatever is no monitor does not prompt either.
-    const isStranger = this.#greeting === '' && !isLikeGreeting(this.#text);
-    if (isStranger) this.#answer(this.#text);
-    else if (isComplete(this.#text)) this.#answer(this.#text.slice(0, -PROMPT.length));
+    this.#answer(this.#text);
+  }
+
+  /** The end of an answer: a prompt on a line of its own. */
+  #isComplete(): boolean {
+    if (this.#text === this.#prompt) return !this.#echoes;
+    return this.#text.endsWith(`\n${this.#prompt}`);
   }
 
   #answer(text: string): void {

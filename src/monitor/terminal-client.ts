@@ -1,7 +1,7 @@
 import { createInterface, type Interface } from 'node:readline';
 import { PassThrough, Writable } from 'node:stream';
 import type { Endpoint } from '../terminal/endpoint.ts';
-import { HISTORY_LENGTH, PROMPT, type Conversation } from './conversation.ts';
+import { HISTORY_LENGTH, type Conversation } from './conversation.ts';
 
 /** Characters of a line that somebody types. */
 const LINE_LIMIT = 4096;
@@ -37,6 +37,7 @@ class EditorOutput extends Writable {
 }
 
 export interface TerminalClientOptions {
+  readonly prompt: string;
   /** Ctrl-C on an empty line, or while a command runs. */
   readonly onInterrupt?: () => void;
   /** Ctrl-D on an empty line. */
@@ -66,7 +67,7 @@ export class TerminalClient {
   #closed = false;
   #next: NodeJS.Immediate | undefined;
 
-  constructor(endpoint: Endpoint, session: Conversation, options: TerminalClientOptions = {}) {
+  constructor(endpoint: Endpoint, session: Conversation, options: TerminalClientOptions) {
     this.#endpoint = endpoint;
     this.#session = session;
     this.#options = options;
@@ -74,7 +75,7 @@ export class TerminalClient {
       input: this.#keys,
       output: new EditorOutput(endpoint),
       terminal: true,
-      prompt: PROMPT,
+      prompt: options.prompt,
       historySize: HISTORY_LENGTH,
       removeHistoryDuplicates: true,
       completer: (line: string, done: Completed) => void this.#complete(line, done),

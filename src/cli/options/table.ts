@@ -1,5 +1,6 @@
 import { LOG_LEVELS } from '../../log.ts';
 import { BACKEND_TYPES, MEMORY_KEYS, NUMA_TYPES, VIOLATION_KEYS, VIRTIO_MEM_KEYS } from './keys.ts';
+import { PROMPT_NAME } from '../../monitor/prompt.ts';
 import type { RunOption } from './value.ts';
 
 /**
@@ -72,6 +73,15 @@ export const RUN_OPTIONS: readonly RunOption[] = [
     argument: '<where>',
     scalar: 'where',
     help: 'monitor: stdio, none, unix:PATH or tcp:ADDR:PORT (default: shares the terminal, if there is one)',
+  },
+  {
+    name: 'monitor-prompt',
+    argument: '<name>',
+    scalar: 'text',
+    default: PROMPT_NAME,
+    help:
+      "what the monitor's prompt has in parentheses; with qemu, command lines are echoed on sockets and pipes " +
+      'as well, for what reads the established monitor',
   },
   {
     name: 'qmp',
