@@ -1,9 +1,19 @@
 import { createRequire } from 'node:module';
 import type * as Pino from 'pino';
 import type Pretty from 'pino-pretty';
+import { LineLimit } from './line-limit.ts';
 
-/** Levels of `--log-level`, most severe first. */
-export const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
+/** Levels of `--log-level`, most severe first. `trace` is limited, `trace-all` is not. */
+export const LOG_LEVELS = [
+  'silent',
+  'fatal',
+  'error',
+  'warn',
+  'info',
+  'debug',
+  'trace',
+  'trace-all',
+] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export function isLogLevel(text: string): text is LogLevel {
@@ -16,7 +26,18 @@ export interface Log {
   warn(fields: object, message: string): void;
   info(fields: object, message: string): void;
   debug(fields: object, message: string): void;
+  /**
+   * At the level `trace` some lines a second; the next has `suppressed`, the number of lines left out.
+   * On hot paths ask `isTraced` first, so that no fields are made for nobody.
+   */
+  trace(fields: object, message: string): void;
+  /** Whether `trace` does anything. Costs a comparison. */
+  readonly isTraced: boolean;
 }
+
+const TRACE = LOG_LEVELS.indexOf('trace');
+/** Of one logger. A guest makes some 100,000 requests a second. */
+const TRACES_PER_SECOND = 100;
 
 let threshold: number = LOG_LEVELS.indexOf('info');
 let root: Pino.Logger | undefined;
@@ -35,7 +56,12 @@ export function setLogTarget(fd: number): void {
 /** Drops what is below `level` from now on. */
 export function setLogLevel(level: LogLevel): void {
   threshold = LOG_LEVELS.indexOf(level);
-  if (root !== undefined) root.level = level;
+  if (root !== undefined) root.level = pinoLevel();
+}
+
+/** Pino does not know that there is a limit. */
+function pinoLevel(): string {
+  return LOG_LEVELS[Math.min(threshold, TRACE)] ?? 'info';
 }
 
 /**
@@ -47,7 +73,7 @@ function rootLogger(): Pino.Logger {
   if (root !== undefined) return root;
   const require = createRequire(import.meta.url);
   const { pino } = require('pino') as typeof Pino;
-  const options = { level: LOG_LEVELS[threshold] ?? 'info', base: null };
+  const options = { level: pinoLevel(), base: null };
   if (target === 2 && process.stderr.isTTY) {
     const pretty = require('pino-pretty') as typeof Pretty;
     const ignore = 'component';
@@ -59,11 +85,21 @@ function rootLogger(): Pino.Logger {
   return root;
 }
 
+function limited(write: Log['trace']): Log['trace'] {
+  const limit = new LineLimit(TRACES_PER_SECOND);
+  return (fields, message) => {
+    if (threshold < TRACE) return;
+    const suppressed = threshold === TRACE ? limit.take() : 0;
+    if (suppressed === undefined) return;
+    write(suppressed === 0 ? fields : { ...fields, suppressed }, message);
+  };
+}
+
 /** One logger per component: `log('virtio-mem').warn({ id }, 'plug refused')`. */
 export function log(component: string): Log {
   let child: Pino.Logger | undefined;
   let madeIn = 0;
-  const at = (level: 'error' | 'warn' | 'info' | 'debug') => {
+  const at = (level: 'error' | 'warn' | 'info' | 'debug' | 'trace') => {
     const rank = LOG_LEVELS.indexOf(level);
     return (fields: object, message: string) => {
       if (rank > threshold) return;
@@ -73,5 +109,14 @@ export function log(component: string): Log {
       child[level](fields, message);
     };
   };
-  return { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') };
+  return {
+    error: at('error'),
+    warn: at('warn'),
+    info: at('info'),
+    debug: at('debug'),
+    trace: limited(at('trace')),
+    get isTraced() {
+      return threshold >= TRACE;
+    },
+  };
 }

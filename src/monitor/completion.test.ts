@@ -15,7 +15,7 @@ describe('completion', () => {
     ['info memory-map ', ['vm0', 'vm1']],
     ['info registers ', ['0', '1', '2']],
     ['cpu ', ['0', '1', '2']],
-    ['log tr', ['trace']],
+    ['log tr', ['trace', 'trace-all']],
     ['xp /4x ', []],
     ['help qom-', ['qom-get', 'qom-list', 'qom-set']],
     ['help info stat', ['stats', 'status']],

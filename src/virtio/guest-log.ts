@@ -1,7 +1,5 @@
+import { LineLimit } from '../line-limit.ts';
 import type { Log } from '../log.ts';
-
-/** Between two lines of one log, ms. */
-const INTERVAL_MS = 1000;
 
 /**
  * Logs what a guest did wrong. A guest can do wrong a million times a second, so lines that come
@@ -9,28 +7,17 @@ const INTERVAL_MS = 1000;
  */
 export class GuestLog {
   readonly #logger: Partial<Log> & Pick<Log, 'warn'>;
-  readonly #clock: () => number;
-  #last = Number.NEGATIVE_INFINITY;
-  #suppressed = 0;
+  readonly #limit: LineLimit;
 
   /** @param clock  milliseconds, for tests */
-  constructor(
-    logger: Partial<Log> & Pick<Log, 'warn'>,
-    clock: () => number = () => performance.now(),
-  ) {
+  constructor(logger: Partial<Log> & Pick<Log, 'warn'>, clock?: () => number) {
     this.#logger = logger;
-    this.#clock = clock;
+    this.#limit = new LineLimit(1, clock);
   }
 
   warn(fields: object, message: string): void {
-    const now = this.#clock();
-    if (now - this.#last < INTERVAL_MS) {
-      this.#suppressed += 1;
-      return;
-    }
-    this.#last = now;
-    const suppressed = this.#suppressed;
+    const suppressed = this.#limit.take();
+    if (suppressed === undefined) return;
     this.#logger.warn(suppressed === 0 ? fields : { ...fields, suppressed }, message);
-    this.#suppressed = 0;
   }
 }

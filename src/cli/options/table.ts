@@ -130,7 +130,7 @@ export const RUN_OPTIONS: readonly RunOption[] = [
     argument: '<level>',
     scalar: LOG_LEVELS,
     default: 'info',
-    help: 'what to log on stderr',
+    help: 'what to log on stderr; of trace, 100 lines a second of a kind, of trace-all every one',
   },
 ];
 
