@@ -1,6 +1,9 @@
 import type { NativeMapping } from '../kvm/addon.ts';
 import { HostError } from '../errors.ts';
-import { slotId, type SlotId } from '../units.ts';
+import { log } from '../log.ts';
+import { hex, slotId, type SlotId } from '../units.ts';
+
+const logger = log('memslots');
 
 /** What the table asks of the VM. */
 export interface MemslotHost {
@@ -53,6 +56,10 @@ const USUAL_RAM_SLOTS = 2;
 /** How many slots boot memory takes from devices, where it is in so many pieces. */
 export function extraRamSlots(pieces: number): number {
   return Math.max(0, pieces - USUAL_RAM_SLOTS);
+}
+
+function trace({ id, gpa, size, owner }: Memslot, what: string): void {
+  if (logger.isTraced) logger.trace({ slot: id, gpa: hex(gpa), size: hex(size), owner }, what);
 }
 
 /**
@@ -110,6 +117,7 @@ export class MemslotTable {
     else this.#next += 1;
     const memslot: Memslot = { id, gpa, size, owner, isBootMemory };
     this.#slots.set(id, { memslot, request });
+    trace(memslot, 'memslot added');
     return memslot;
   }
 
@@ -123,6 +131,7 @@ export class MemslotTable {
     if (!this.has(memslot)) return;
     this.#host.deleteMemslot(memslot.id);
     this.#forget(memslot.id);
+    trace(memslot, 'memslot removed');
   }
 
   /**
@@ -136,9 +145,10 @@ export class MemslotTable {
       for (const { id } of memslots) this.#ensure(id);
       throw error;
     }
-    for (const { id } of memslots) {
-      this.#slots.delete(id);
-      this.#free.push(id);
+    for (const memslot of memslots) {
+      this.#slots.delete(memslot.id);
+      this.#free.push(memslot.id);
+      trace(memslot, 'memslot removed');
     }
     this.#free.sort((a, b) => b - a);
   }
@@ -161,7 +171,9 @@ export class MemslotTable {
     } catch {
       // It was gone, most likely.
     }
+    const memslot = this.#slots.get(id)?.memslot;
     this.#forget(id);
+    if (memslot !== undefined) trace(memslot, 'memslot lost');
   }
 
   #set(id: SlotId, { gpa, size, mapping, offset }: MemslotRequest): void {

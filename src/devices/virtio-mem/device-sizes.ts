@@ -1,5 +1,9 @@
+import { log } from '../../log.ts';
+import { hex } from '../../units.ts';
 import { ConfigSpace, usableSizeFor } from './config.ts';
 import { checkRequestedSize, type VirtioMemProperties } from './properties.ts';
+
+const logger = log('virtio-mem');
 
 /** Sizes of a device in bytes, as the monitor shows them. */
 export interface VirtioMemSizes {
@@ -51,12 +55,12 @@ export class DeviceSizes {
   request(bytes: number): void {
     checkRequestedSize(this.#properties, bytes);
     this.#requested = bytes;
-    this.#usable = Math.max(this.#usable, this.#usableFor(bytes));
+    this.#setUsable(Math.max(this.#usable, this.#usableFor(bytes)));
   }
 
   /** Lets the usable region shrink, since nothing is plugged. */
   recompute(): void {
-    this.#usable = this.#usableFor(this.#requested);
+    this.#setUsable(this.#usableFor(this.#requested));
   }
 
   /** Makes the config space show what is now. */
@@ -80,6 +84,14 @@ export class DeviceSizes {
   /** @param addr  of a valid range */
   blockOf(addr: number): number {
     return (addr - this.#properties.memaddr) / this.#properties.blockSize;
+  }
+
+  #setUsable(bytes: number): void {
+    if (logger.isTraced && bytes !== this.#usable) {
+      const { id } = this.#properties;
+      logger.trace({ id, from: hex(this.#usable), to: hex(bytes) }, 'usable region');
+    }
+    this.#usable = bytes;
   }
 
   #usableFor(requestedSize: number): number {

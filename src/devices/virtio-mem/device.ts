@@ -1,3 +1,5 @@
+import { log } from '../../log.ts';
+import { hex } from '../../units.ts';
 import type { DescriptorChain, SplitQueue } from '../../virtio/split-queue.ts';
 import type { MemoryHolds } from '../../memory/memory-holds.ts';
 import type { VirtioActivation, VirtioDevice, VirtioHost } from '../../virtio/device.ts';
@@ -19,6 +21,8 @@ import {
   VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE,
 } from './spec.ts';
 
+const logger = log('virtio-mem');
+
 /** How many requests got which answer. */
 export interface VirtioMemAnswers {
   ack: number;
@@ -31,6 +35,7 @@ export interface VirtioMemAnswers {
 const STATES_PER_TIMED = 16;
 
 const ANSWER_NAMES: readonly (keyof VirtioMemAnswers)[] = ['ack', 'nack', 'busy', 'error'];
+const STATE_NAMES: readonly string[] = ['plugged', 'unplugged', 'mixed'];
 
 /**
  * The memory device (virtio 1.3 §5.15): hands blocks of its region to the guest and takes them back
@@ -261,15 +266,26 @@ export class VirtioMem implements VirtioDevice {
   #respond(queue: SplitQueue, chain: DescriptorChain, answer: number): void {
     const name = ANSWER_NAMES[answer];
     if (name !== undefined) this.#account(name);
+    if (logger.isTraced) this.#trace(name);
     this.#responseView.setUint16(0, answer, true);
     this.#responseView.setUint16(8, this.#handler.state, true);
     chain.write(0, this.#responseBytes, RESPONSE_SIZE);
     queue.complete(chain, RESPONSE_SIZE);
   }
 
+  /** The request at hand, and how it was answered: after `us` microseconds. */
+  #trace(answer: keyof VirtioMemAnswers | undefined): void {
+    const { type, addr, count } = this.#request;
+    const us = Math.round((performance.now() - this.#startedMs) * 1000);
+    const fields = { id: this.id, request: type, gpa: hex(addr), count, answer, us };
+    const isState = type === 'state' && answer === 'ack';
+    const state = isState ? { state: STATE_NAMES[this.#handler.state] } : undefined;
+    logger.trace({ ...fields, ...state }, 'request');
+  }
+
   /** Reading the clock takes a good part of what answering STATE takes: some must do. */
   #isTimed(): boolean {
-    if (this.#request.type !== 'state') return true;
+    if (this.#request.type !== 'state' || logger.isTraced) return true;
     this.#stateRequests = (this.#stateRequests + 1) % STATES_PER_TIMED;
     return this.#stateRequests === 1;
   }

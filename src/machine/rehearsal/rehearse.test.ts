@@ -36,6 +36,28 @@ describe('a device that is made up', () => {
 });
 
 describe('a rehearsal', () => {
+  it('does not mix its requests with those that are traced', async () => {
+    vi.useFakeTimers();
+    vi.resetModules();
+    const { setLogLevel } = await import('../../log.ts');
+    const { MadeUpDevice } = await import('./made-up-device.ts');
+    const { rehearse } = await import('./rehearse.ts');
+    const step = vi.spyOn(MadeUpDevice.prototype, 'step');
+    setLogLevel('trace');
+    rehearse();
+    expect(vi.getTimerCount()).toBe(0);
+    setLogLevel('silent');
+    rehearse();
+    vi.advanceTimersToNextTimer();
+    expect(step).toHaveBeenCalledTimes(2);
+    setLogLevel('trace-all');
+    vi.runAllTimers();
+    expect(step).toHaveBeenCalledTimes(2);
+    expect(vi.getTimerCount()).toBe(0);
+    setLogLevel('info');
+    vi.resetModules();
+  });
+
   it('is held once, and can be stopped', async () => {
     vi.useFakeTimers();
     const { rehearse } = await import('./rehearse.ts');
