@@ -66,6 +66,21 @@ describe('a page in a browser', () => {
   });
 });
 
+describe('telnet', () => {
+  it('may negotiate, and end lines as it likes', async () => {
+    const { vm, port } = await boot();
+    const client = await greeted(vm, port);
+    const options = Buffer.from([255, 251, 31, 255, 253, 3, 255, 250, 31, 0, 80, 0, 10, 255, 240]);
+    client.write(Buffer.concat([options, Buffer.from('info sta')]));
+    client.write(Buffer.concat([options, Buffer.from('tus\r')]));
+    expect(await client.text.expect(PROMPT)).toBe(`VM status: running\n${PROMPT}`);
+    expect(await ask(client, '\0info name\r\n')).toBe('tsvmm\n');
+    expect(await ask(client, 'info history\n')).toBe(
+      "0: 'info status'\n1: 'info name'\n2: 'info history'\n",
+    );
+  });
+});
+
 describe('a reader made for the established monitor', () => {
   it('finds its command in the first line, and the state as the last word of the next', async () => {
     const { vm, port } = await boot({ args: ['--monitor-prompt', 'qemu'] });

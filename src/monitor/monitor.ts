@@ -71,7 +71,7 @@ export class Monitor {
     this.#endpoints.add(endpoint);
     const { PlainClient } = await import('./plain-client.ts');
     const session = await this.#newSession(endpoint);
-    const options = { style: this.#style, mayBeStranger: kind === 'tcp' };
+    const options = { style: this.#style, isRemote: kind === 'tcp' };
     await new PlainClient(endpoint, session, options).done;
     await endpoint.close();
     this.#endpoints.delete(endpoint);

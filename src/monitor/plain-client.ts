@@ -4,6 +4,7 @@ import { LineSplitter, type NextLine } from './line-splitter.ts';
 import type { PromptStyle } from './prompt.ts';
 import type { Session } from './session.ts';
 import { strangerOf } from './stranger.ts';
+import { TelnetInput } from './telnet-input.ts';
 import { printable } from './text.ts';
 
 /** Bytes of a line from a program. */
@@ -16,8 +17,8 @@ function breathe(): Promise<void> {
 
 export interface PlainClientOptions {
   readonly style: PromptStyle;
-  /** Whether whatever can reach a port may be the client: it is let go if it speaks something else. */
-  readonly mayBeStranger?: boolean;
+  /** Whether the client has come to a port: it may be telnet, or something else, which is let go. */
+  readonly isRemote?: boolean;
 }
 
 /**
@@ -42,12 +43,13 @@ export class PlainClient {
   constructor(
     endpoint: Endpoint,
     session: Session,
-    { style, mayBeStranger = false }: PlainClientOptions,
+    { style, isRemote = false }: PlainClientOptions,
   ) {
     this.#endpoint = endpoint;
     this.#session = session;
     this.#style = style;
-    this.#isStranger = mayBeStranger;
+    this.#isStranger = isRemote;
+    const telnet = isRemote ? new TelnetInput() : undefined;
     this.done = new Promise((resolve) => (this.#finish = resolve));
     endpoint.onDrain(() => this.#wake?.());
     endpoint.onClose(() => {
@@ -59,7 +61,7 @@ export class PlainClient {
     endpoint.onEnd(() => void this.#runLast());
     endpoint.onInput((bytes) => {
       endpoint.pauseInput();
-      this.#splitter.push(bytes);
+      this.#splitter.push(telnet?.filter(bytes) ?? bytes);
       void this.#runLines();
     });
   }
