@@ -7,6 +7,7 @@
 #include "eventfd.h"
 #include "kick-signal.h"
 #include "kvm.h"
+#include "mapping-share.h"
 #include "mapping.h"
 #include "memfd.h"
 #include "terminal.h"
@@ -23,6 +24,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   environment->vm = Napi::Persistent(Vm::Define(env));
   environment->vcpu = Napi::Persistent(Vcpu::Define(env));
   environment->mapping = Napi::Persistent(Mapping::Define(env));
+  environment->mapping_share = Napi::Persistent(MappingShare::Define(env));
   environment->event_fd = Napi::Persistent(EventFd::Define(env));
   environment->terminal = Napi::Persistent(Terminal::Define(env));
   env.SetInstanceData(environment.get());
@@ -30,6 +32,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
 
   exports.Set("openKvm", Napi::Function::New<OpenKvm>(env, "openKvm"));
   exports.Set("mapMemory", Napi::Function::New<MapMemory>(env, "mapMemory"));
+  exports.Set("shareMappings", Napi::Function::New<ShareMappings>(env, "shareMappings"));
   exports.Set("createEventFd", Napi::Function::New<CreateEventFd>(env, "createEventFd"));
   exports.Set("createMemfd", Napi::Function::New<CreateMemfd>(env, "createMemfd"));
   exports.Set("closeMemfd", Napi::Function::New<CloseMemfd>(env, "closeMemfd"));

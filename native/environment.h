@@ -18,6 +18,7 @@ struct Environment {
   Napi::FunctionReference vm;
   Napi::FunctionReference vcpu;
   Napi::FunctionReference mapping;
+  Napi::FunctionReference mapping_share;
   Napi::FunctionReference event_fd;
   Napi::FunctionReference terminal;
   /// Files that JavaScript knows by number, closed here where it had no chance to.

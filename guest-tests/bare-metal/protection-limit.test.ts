@@ -1,35 +1,12 @@
-import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { isOurs, mayLowerLimits, withFewMappings } from '../harness/few-mappings.ts';
 import { guestPath } from '../harness/guests.ts';
 import { hex, paused, plugSome, resident, scene, type Scene } from '../harness/protection-scene.ts';
 import { bootAgent, startTsvmm } from '../harness/test-vm.ts';
 
-const MAX_MAP_COUNT = '/proc/sys/vm/max_map_count';
 /** More than any process of this machine has, and few enough to run out of. */
 const LIMIT = 4000;
-
-function mayLowerLimits(): boolean {
-  try {
-    accessSync(MAX_MAP_COUNT, constants.W_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Runs `work` while a process may have few mappings; those that run already have fewer. */
-async function withFewMappings<T>(limit: number, work: () => Promise<T>): Promise<T> {
-  const before = readFileSync(MAX_MAP_COUNT, 'utf8');
-  writeFileSync(MAX_MAP_COUNT, String(limit));
-  try {
-    return await work();
-  } finally {
-    writeFileSync(MAX_MAP_COUNT, before);
-  }
-}
-
-/** A machine that is only ours: nobody else suffers from what it is set to. */
-const isOurs = process.env['TSVMM_NESTED'] === '1';
 
 /** Starts with few mappings; where nobody else suffers, there are not more later on either. */
 async function fewMappings(work: (it: Scene) => Promise<void>): Promise<void> {

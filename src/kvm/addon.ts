@@ -264,9 +264,28 @@ export interface NativeTerminal {
   restore(): void;
 }
 
+/**
+ * What one machine has of the mappings that this process may spend on borders within guest memory:
+ * those that vm.max_map_count leaves, less a quarter for the rest of the process. All machines share
+ * them, in whatever thread. Other mappings of the process are counted when the first share is made,
+ * and anew on the libuv pool where much has been taken or given since, or something was refused.
+ */
+export interface NativeMappingShare {
+  /** Of all of them; below 0 when the rest of the process has grown into them. */
+  readonly left: number;
+  /** Takes `count` mappings, or gives them back when it is negative. @returns whether there were so many */
+  take(count: number): boolean;
+  /** As `take`, for mappings that are in use already, even where there were none left. */
+  force(count: number): void;
+  /** Gives back what it holds, and takes nothing any more; idempotent, also done when a worker ends. */
+  close(): void;
+}
+
 export interface NativeAddon {
   openKvm(path: string): NativeKvm;
   mapMemory(options: NativeMapOptions): NativeMapping;
+  /** @param usesReserve  for what takes few: it is given what it asks for, until it is closed */
+  shareMappings(usesReserve?: boolean): NativeMappingShare;
   createEventFd(): NativeEventFd;
   /** @returns an open descriptor for closeMemfd(); a worker that is terminated closes it, too */
   createMemfd(options: NativeMemfdOptions): number;

@@ -1,9 +1,10 @@
 import { HostError } from '../errors.ts';
-import { addon, type NativeEventFd } from '../kvm/addon.ts';
+import { addon, type NativeEventFd, type NativeMappingShare } from '../kvm/addon.ts';
 import { log } from '../log.ts';
 import { openAnonymous } from '../memory/backing/anonymous.ts';
 import { plainSpec, reservesOnMap, type BackingSpec } from '../memory/backing/spec.ts';
 import type { Backing } from '../memory/backing.ts';
+import type { MappingBudget } from '../memory/mapping-budget.ts';
 import { formatSize, hex, PAGE_SIZE } from '../units.ts';
 import type { MachineConfig } from './config/machine-config.ts';
 
@@ -39,6 +40,7 @@ export class MemoryBackends {
   /** Ids of those that are mapped and nothing more. */
   readonly #unprepared: string[] = [];
   readonly #lost: NativeEventFd = addon.createEventFd();
+  #mappings: NativeMappingShare | undefined;
 
   /** Maps them; what they hold stays until `prepare`. @throws ConfigError, HostError; nothing is left */
   static async open(config: MachineConfig): Promise<MemoryBackends> {
@@ -55,6 +57,12 @@ export class MemoryBackends {
   /** In the order they were made. */
   get all(): readonly MemoryBackend[] {
     return this.#backends;
+  }
+
+  /** For borders within their memory; they go back with it. */
+  get mappings(): MappingBudget {
+    this.#mappings ??= addon.shareMappings();
+    return this.#mappings;
   }
 
   get(id: string): MemoryBackend {
@@ -135,6 +143,7 @@ export class MemoryBackends {
   /** Unmaps everything, and undoes what was done to files before `prepare`. Idempotent. */
   close(): void {
     for (const { backing } of this.#backends) backing.close();
+    this.#mappings?.close();
     this.#lost.close();
   }
 

@@ -3,7 +3,6 @@ import { PluggedMemory } from '../devices/virtio-mem/plugged-memory.ts';
 import type { VirtioMemProperties } from '../devices/virtio-mem/properties.ts';
 import type { Backing } from '../memory/backing.ts';
 import type { GuestMemory } from '../memory/guest-memory.ts';
-import { MappingBudget, spareMappings } from '../memory/mapping-budget.ts';
 import { MemslotContainer } from '../memory/memslot-container.ts';
 import type { MemslotTable } from '../memory/memslot-table.ts';
 import { messageOf } from '../errors.ts';
@@ -32,23 +31,20 @@ export function createMemoryDevices(
   placed: readonly VirtioMemProperties[],
   context: MemoryDeviceContext,
 ): readonly MemoryDevice[] {
-  const budget = placed.some((it) => it.protectUnplugged)
-    ? new MappingBudget(spareMappings())
-    : undefined;
   const { capacity, available } = context.table;
   const sizes = windowSizes(placed, available);
   checkMemslots(placed, sizes, { capacity, available });
   for (const misfit of placed.flatMap(misfitOf)) log('machine').warn({}, misfit);
   return placed.map((properties, at) => {
     const windowSize = sizes[at] ?? properties.size;
-    return createMemoryDevice(properties, windowSize, { ...context, budget });
+    return createMemoryDevice(properties, windowSize, context);
   });
 }
 
 function createMemoryDevice(
   properties: VirtioMemProperties,
   windowSize: number,
-  context: MemoryDeviceContext & { readonly budget: MappingBudget | undefined },
+  context: MemoryDeviceContext,
 ): MemoryDevice {
   const { id, size, blockSize, memaddr, memdev, dynamicMemslots } = properties;
   const { backends } = context;
@@ -77,7 +73,7 @@ function createMemoryDevice(
     container,
     dynamicMemslots,
     prealloc: properties.prealloc,
-    protectWith: properties.protectUnplugged ? context.budget : undefined,
+    protectWith: properties.protectUnplugged ? backends.mappings : undefined,
   });
   context.memory.add({
     name: id,

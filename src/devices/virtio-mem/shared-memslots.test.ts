@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { openAnonymous } from '../../memory/backing/anonymous.ts';
 import { plainSpec } from '../../memory/backing/spec.ts';
-import { MappingBudget } from '../../memory/mapping-budget.ts';
+import { CountedMappings } from '../../memory/testing/counted-mappings.ts';
 import { MemslotContainer } from '../../memory/memslot-container.ts';
 import { MemslotTable } from '../../memory/memslot-table.ts';
 import { GIB, MIB } from '../../units.ts';
@@ -34,7 +34,7 @@ function rig() {
     container,
     dynamicMemslots: true,
     prealloc: false,
-    protectWith: new MappingBudget(1000),
+    protectWith: new CountedMappings(1000),
   });
   return { slots, backing, container, memory };
 }

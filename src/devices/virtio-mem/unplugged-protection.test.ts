@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Backing } from '../../memory/backing.ts';
-import { MappingBudget } from '../../memory/mapping-budget.ts';
+import { CountedMappings } from '../../memory/testing/counted-mappings.ts';
 import { MIB, TIB } from '../../units.ts';
 import { BlockMap } from './block-map.ts';
 import { FailingBacking } from './testing/device-rig.ts';
@@ -48,7 +48,7 @@ function rig(blocks: number, mappings: number) {
     mapping: mapping as unknown as Backing['mapping'],
   } as Backing;
   const plugged = new BlockMap(blocks);
-  const budget = new MappingBudget(mappings);
+  const budget = new CountedMappings(mappings);
   const clock = (): number => mapping.clockMs;
   const options = { id: 'vm0', blockSize: BLOCK, backing, plugged, budget, clock };
   const protection = new UnpluggedProtection(options);
@@ -190,7 +190,7 @@ describe('real memory', () => {
     const backing = new FailingBacking(size);
     open.push(backing);
     const plugged = new BlockMap(size / BLOCK);
-    const budget = new MappingBudget(10_000);
+    const budget = new CountedMappings(10_000);
     const options = { id: 'vm0', blockSize: BLOCK, backing, plugged, budget };
     return { backing, plugged, protection: new UnpluggedProtection(options) };
   }

@@ -7,9 +7,9 @@ import {
   VIRTIO_MEM_REQ_UNPLUG,
   VIRTIO_MEM_REQ_UNPLUG_ALL,
 } from '../../devices/virtio-mem/spec.ts';
+import { addon } from '../../kvm/addon.ts';
 import { plainMemory } from '../../memory/backing/anonymous.ts';
 import { GuestMemory } from '../../memory/guest-memory.ts';
-import { MappingBudget } from '../../memory/mapping-budget.ts';
 import { MemslotContainer } from '../../memory/memslot-container.ts';
 import { MemslotTable } from '../../memory/memslot-table.ts';
 import { GIB, MIB, PAGE_SIZE } from '../../units.ts';
@@ -100,7 +100,7 @@ export class MadeUpDevice {
       container,
       dynamicMemslots: true,
       prealloc: false,
-      protectWith: new MappingBudget(2 * BLOCKS),
+      protectWith: addon.shareMappings(true),
     });
     const memory = new GuestMemory();
     memory.add({ name: ID, gpa: 0, size: ram.size, mapping: ram.mapping, offset: 0 });

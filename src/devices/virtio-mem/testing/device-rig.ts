@@ -1,6 +1,6 @@
 import { plainMemory } from '../../../memory/backing/anonymous.ts';
 import type { Backing } from '../../../memory/backing.ts';
-import { MappingBudget } from '../../../memory/mapping-budget.ts';
+import { CountedMappings } from '../../../memory/testing/counted-mappings.ts';
 import { MemoryHolds } from '../../../memory/memory-holds.ts';
 import { MemslotContainer } from '../../../memory/memslot-container.ts';
 import { MemslotTable } from '../../../memory/memslot-table.ts';
@@ -158,7 +158,7 @@ export class DeviceRig {
       container: this.container,
       dynamicMemslots: properties.dynamicMemslots,
       prealloc: properties.prealloc,
-      protectWith: properties.protectUnplugged ? new MappingBudget(1000) : undefined,
+      protectWith: properties.protectUnplugged ? new CountedMappings(1000) : undefined,
     });
     this.device = new VirtioMem(properties, this.memory, this.holds);
     const memory = new FakeGuestMemory(0x4000 + DriverQueue.bytes(QUEUE_SIZE));

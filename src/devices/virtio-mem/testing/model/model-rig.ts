@@ -1,4 +1,5 @@
-import { MappingBudget } from '../../../../memory/mapping-budget.ts';
+import type { MappingBudget } from '../../../../memory/mapping-budget.ts';
+import { CountedMappings } from '../../../../memory/testing/counted-mappings.ts';
 import { MemoryHolds } from '../../../../memory/memory-holds.ts';
 import { chooseWindowSize, MemslotContainer } from '../../../../memory/memslot-container.ts';
 import { MemslotTable } from '../../../../memory/memslot-table.ts';
@@ -94,7 +95,7 @@ export class ModelRig {
     const options = { table: this.table, backing, gpa: this.base, windowSize, owner: id };
     const container = new MemslotContainer({ ...options, mayShare: shape.sharesMemslots });
     if (!dynamicMemslots) container.activate(0);
-    this.budget = properties.protectUnplugged ? new MappingBudget(shape.mappings) : undefined;
+    this.budget = properties.protectUnplugged ? new CountedMappings(shape.mappings) : undefined;
     this.memory = new PluggedMemory({
       ...{ id, gpa: this.base, blockSize, backing, container, prealloc },
       dynamicMemslots,
