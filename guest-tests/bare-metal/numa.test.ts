@@ -119,10 +119,11 @@ describe('the guest reads in its ACPI tables', () => {
       'cpu 1 node 0 flags 1',
       'cpu 2 node 1 flags 1',
       'cpu 3 node 1 flags 1',
+      // Guests number nodes in this order.
       '0x0+0x40000000 node 0 flags 1',
+      '0x140000000+0x200000000 node 0 flags 3',
       '0x40000000+0x80000000 node 1 flags 1',
       '0x100000000+0x40000000 node 1 flags 1',
-      '0x140000000+0x200000000 node 0 flags 3',
       '0x340000000+0x10000000000 node 1 flags 3',
     ]);
   });

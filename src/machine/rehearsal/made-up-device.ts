@@ -8,7 +8,9 @@ import {
   VIRTIO_MEM_REQ_UNPLUG_ALL,
 } from '../../devices/virtio-mem/spec.ts';
 import { addon } from '../../kvm/addon.ts';
-import { plainMemory } from '../../memory/backing/anonymous.ts';
+import type { Backing } from '../../memory/backing.ts';
+import { openAnonymous } from '../../memory/backing/anonymous.ts';
+import { plainSpec } from '../../memory/backing/spec.ts';
 import { GuestMemory } from '../../memory/guest-memory.ts';
 import { MemslotContainer } from '../../memory/memslot-container.ts';
 import { MemslotTable } from '../../memory/memslot-table.ts';
@@ -65,6 +67,7 @@ const NO_GUEST = {
 export class MadeUpDevice {
   readonly device: VirtioMem;
   readonly #driver: MadeUpDriver;
+  readonly #ram: Backing;
   #scene = 0;
   #steps = 0;
 
@@ -82,8 +85,9 @@ export class MadeUpDevice {
       { ...context, nextAddress: () => GPA, addressLimit: 2 * GPA },
     );
     const { size } = properties;
-    const ram = plainMemory(ID, DRIVER_BYTES);
-    const backing = plainMemory(ID, size);
+    const ram = openAnonymous({ ...plainSpec(ID, DRIVER_BYTES), share: true, thp: false });
+    this.#ram = ram;
+    const backing = openAnonymous({ ...plainSpec(ID, size, BLOCK), thp: false });
     const container = new MemslotContainer({
       table: new MemslotTable(NO_VM, BLOCKS),
       backing,
@@ -117,6 +121,11 @@ export class MadeUpDevice {
   /** Requests that were answered in all. */
   get answered(): number {
     return this.device.answers.ack;
+  }
+
+  /** Gives back the few pages that it has touched: it is not used any more. */
+  rest(): void {
+    void this.#ram.discard(0, DRIVER_BYTES);
   }
 
   /** Makes up to 30 requests, unless some are under way. */
