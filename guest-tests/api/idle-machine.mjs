@@ -8,7 +8,7 @@ setLogLevel('silent');
 
 const vm = await createVm({
   kernel: new URL('guest-tests/guests/build/agent.elf', ROOT).pathname,
-  append: 'virtio init;peek 8 0x100000000',
+  append: 'virtio init;poke 8 0x100000000 1',
   memory: '64M',
   virtioMem: [{ size: '1G', dynamicMemslots: true }],
 });

@@ -25,8 +25,8 @@ it.each([
 });
 
 it('run waits with a guest that was stopped, though nobody could let it go on', async () => {
-  const peek = 'virtio init;peek 8 0x100000000';
-  const args = ['run', '--kernel', guestPath('agent'), '--append', peek, '--monitor', 'none'];
+  const poke = 'virtio init;poke 8 0x100000000 1';
+  const args = ['run', '--kernel', guestPath('agent'), '--append', poke, '--monitor', 'none'];
   const child = startTsvmm([...args, '--virtio-mem', 'size=1G,dynamic-memslots=on']);
   child.endInput();
   await child.stderr.expect('not plugged');

@@ -16,7 +16,9 @@ const BLOCK = 2 * MIB;
 const KEYS = 'size=1G,requested-size=256M,block-size=2M';
 
 function start(keys: string, ...backends: string[]): Promise<Vm> {
-  const args = [...RAM, ...backends.flatMap((it) => ['--memory-backend', it])];
+  const own = backends.flatMap((it) => ['--memory-backend', it]);
+  // What is read without being plugged is told by the machine standing still.
+  const args = [...RAM, ...own, '--on-violation', 'stop'];
   return bootAgent({ virtioMem: [keys], memory: 'memdev=boot', args });
 }
 

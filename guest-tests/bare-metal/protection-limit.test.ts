@@ -10,7 +10,8 @@ const LIMIT = 4000;
 
 /** Starts with few mappings; where nobody else suffers, there are not more later on either. */
 async function fewMappings(work: (it: Scene) => Promise<void>): Promise<void> {
-  const start = (): Promise<Scene> => scene('dynamic-memslots=on,protect-unplugged=on');
+  const start = (): Promise<Scene> =>
+    scene('dynamic-memslots=on,protect-unplugged=on', ['--on-violation', 'stop']);
   if (isOurs) await withFewMappings(LIMIT, async () => work(await start()));
   else await work(await withFewMappings(LIMIT, start));
 }
