@@ -1,4 +1,4 @@
-import { ConfigError, messageOf } from '../errors.ts';
+import { ConfigError, errorCode, messageOf } from '../errors.ts';
 import { isStuck } from '../machine/convergence-reporter.ts';
 import { formatSize, parseSize } from '../units.ts';
 import { checkTimeout, Deadline } from './deadline.ts';
@@ -201,6 +201,8 @@ class ResizeWait {
       await host.request(id, bytes);
       return bytes;
     } catch (cause) {
+      // It may end between the two.
+      if (errorCode(cause) === 'MACHINE_ENDED') throw this.#error('ENDED', messageOf(cause));
       throw refusedBy(id, cause);
     }
   }
