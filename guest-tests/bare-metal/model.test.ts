@@ -58,7 +58,7 @@ describe.each([FIXED, fresh])('random steps keep contents and rules, seed %d', (
   it('allocated before it is exposed', async () => {
     const keys = 'size=1G,requested-size=128M,block-size=4M,dynamic-memslots=on,prealloc=on';
     const vm = await start(keys);
-    const secured = { mostBlocks: 32, secured: true, held: resident };
+    const secured = { mostBlocks: 32, secured: true, held: resident, slotSize: GIB };
     await MemoryTrial.run(vm, { ...common, ...secured, guarded: true });
   });
 
@@ -66,7 +66,7 @@ describe.each([FIXED, fresh])('random steps keep contents and rules, seed %d', (
     const keys = 'memdev=m,requested-size=256M,block-size=2M,dynamic-memslots=on';
     const vm = await start(keys, 'memfd,id=m,size=1G');
     const held = (it: Vm): number => fileBytes(it, 'memfd:tsvmm-m');
-    await MemoryTrial.run(vm, { ...common, guarded: true, held });
+    await MemoryTrial.run(vm, { ...common, guarded: true, held, slotSize: GIB });
   });
 });
 
@@ -123,6 +123,7 @@ describe.each([FIXED, fresh])(
         guarded: true,
         held,
         secured: true,
+        slotSize: GIB,
       });
       if (seed === FIXED) expect(busy).toBeGreaterThan(0);
     });
@@ -139,6 +140,7 @@ describe.each([FIXED, fresh])(
         guarded: true,
         held,
         secured: true,
+        slotSize: GIB,
       });
       if (seed === FIXED) expect(busy).toBeGreaterThan(0);
     });
