@@ -2,6 +2,7 @@ import {
   closeSync,
   constants,
   createWriteStream,
+  existsSync,
   fstatSync,
   ftruncateSync,
   openSync,
@@ -47,7 +48,7 @@ function remove(path: string, fd: number): void {
  * @throws ConfigError when the file cannot be written
  */
 export function openSerialFile(path: string): SerialBackend {
-  const isNew = statSync(path, { throwIfNoEntry: false }) === undefined;
+  const isNew = !existsSync(path);
   const fd = openForWriting(path);
   const giveUp = claimFile('the file of the serial port', fd);
   let hasBegun = false;
