@@ -63,7 +63,7 @@ describe('a machine in this process', () => {
     [{ qmp: 'stdio' }, '--qmp stdio: must be unix:PATH'],
     [{ qmp: 'unix:/nowhere/qmp' }, '/nowhere/qmp'],
     [{ qmp: 'tcp:0', qmpEventIntervalMs: -1 }, '--qmp-event-interval=-1'],
-    [{ monitor: 'stdio' }, '--monitor=stdio: a program can only give unix:PATH'],
+    [{ monitor: 'stdio' }, '--monitor=stdio: a program can only give a socket'],
     [{ numa: [{ type: 'node', cpus: 4 }] }, '--numa node cpus=4'],
   ])('refuses %j', async (options, why) => {
     const refused = createVm(agentOptions(options as object));
