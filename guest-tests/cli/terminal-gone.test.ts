@@ -26,5 +26,6 @@ it('a client of the monitor ends when its terminal goes away', async () => {
   const vm = await bootAgent();
   const lost = loseTerminal('(tsvmm) ', ['monitor', vm.monitorPath]);
   await lost.exited;
-  expect(lost.stderr.transcript).toBe('exit 129');
+  // The end of its input or the signal, whichever the kernel brings first; never a crash.
+  expect(lost.stderr.transcript).toMatch(/^exit (0|129)$/);
 });
