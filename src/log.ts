@@ -27,7 +27,8 @@ export interface Log {
   info(fields: object, message: string): void;
   debug(fields: object, message: string): void;
   /**
-   * At the level `trace` some lines a second; the next has `suppressed`, the number of lines left out.
+   * At the level `trace` some lines a second, with `suppressed`, the number of lines left out before; see
+   * `LineLimit`.
    * On hot paths ask `isTraced` first, so that no fields are made for nobody.
    */
   trace(fields: object, message: string): void;
@@ -86,12 +87,15 @@ function rootLogger(): Pino.Logger {
 }
 
 function limited(write: Log['trace']): Log['trace'] {
-  const limit = new LineLimit(TRACES_PER_SECOND);
+  const limit = new LineLimit(TRACES_PER_SECOND, write);
   return (fields, message) => {
     if (threshold < TRACE) return;
-    const suppressed = threshold === TRACE ? limit.take() : 0;
-    if (suppressed === undefined) return;
-    write(suppressed === 0 ? fields : { ...fields, suppressed }, message);
+    if (threshold === TRACE) {
+      limit.put(fields, message);
+      return;
+    }
+    limit.flush();
+    write(fields, message);
   };
 }
 

@@ -75,4 +75,16 @@ describe('a trace of a guest', () => {
     expect(new Set(last.map(({ request }) => request))).toEqual(new Set(['state']));
     expect(last.filter(({ suppressed }) => suppressed !== undefined)).toEqual([]);
   });
+
+  it('counts all of a burst, also one that ends the machine', async () => {
+    const vm = await bootAgent({ virtioMem: [DEVICE], args: ['--log-level', 'trace'] });
+    await vm.agent.initMem();
+    const monitor = await vm.monitor();
+    await vm.agent.ok('bench state 5000');
+    monitor.client.write('quit\n');
+    await vm.exited;
+    const left = traced(vm, 'request').map(({ suppressed }) => Number(suppressed ?? 0));
+    expect(left.length + left.reduce((sum, it) => sum + it, 0)).toBe(5000);
+    expect(left.length).toBeLessThan(5000);
+  });
 });

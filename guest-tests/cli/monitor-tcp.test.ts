@@ -64,6 +64,24 @@ describe('a page in a browser', () => {
     const lines = vm.process.stderr.transcript.match(/hung up on a client/g);
     expect(lines).toHaveLength(1);
   });
+
+  it('does not fill the log, however often it tries', async () => {
+    const { vm, port } = await boot();
+    for (let i = 0; i < 60; i++) {
+      const client = await greeted(vm, port);
+      client.write('GET / HTTP/1.1\r\n\r\n');
+      await client.text.rest();
+    }
+    const client = await greeted(vm, port);
+    client.write('quit\n');
+    await vm.exited;
+    const lines = vm.process.stderr.transcript
+      .split('\n')
+      .filter((it) => it.includes('hung up on'));
+    const left = lines.map((it) => Number(/"suppressed":(\d+)/.exec(it)?.[1] ?? 0));
+    expect(left.length + left.reduce((sum, it) => sum + it, 0)).toBe(60);
+    expect(left.length).toBeLessThan(60);
+  });
 });
 
 describe('telnet', () => {

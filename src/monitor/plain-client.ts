@@ -1,3 +1,4 @@
+import { LineLimit } from '../line-limit.ts';
 import { log } from '../log.ts';
 import type { Endpoint } from '../terminal/endpoint.ts';
 import { LineSplitter, type NextLine } from './line-splitter.ts';
@@ -7,6 +8,8 @@ import { strangerOf } from './stranger.ts';
 import { TelnetInput } from './telnet-input.ts';
 import { printable } from './text.ts';
 
+const logger = log('monitor');
+const strangers = new LineLimit(1, (fields, message) => logger.warn(fields, message));
 /** Bytes of a line from a program. */
 const LINE_LIMIT = 64 * 1024;
 
@@ -88,7 +91,8 @@ export class PlainClient {
     this.#isStranger = false;
     const what = strangerOf(first);
     if (what === undefined) return false;
-    log('monitor').warn({ what }, 'hung up on a client that is none of the monitor');
+    // A page in a browser may try as often as it likes.
+    strangers.put({ what }, 'hung up on a client that is none of the monitor');
     this.#gone = true;
     this.#finish();
     return true;

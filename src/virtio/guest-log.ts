@@ -2,22 +2,17 @@ import { LineLimit } from '../line-limit.ts';
 import type { Log } from '../log.ts';
 
 /**
- * Logs what a guest did wrong. A guest can do wrong a million times a second, so lines that come
- * within a second of the last one are only counted, and the next line tells how many there were.
+ * Logs what a guest did wrong. A guest can do wrong a million times a second, so of lines that come within
+ * a second of the last one only the latest is written, when that is over, with the number of the others.
  */
 export class GuestLog {
-  readonly #logger: Partial<Log> & Pick<Log, 'warn'>;
   readonly #limit: LineLimit;
 
-  /** @param clock  milliseconds, for tests */
-  constructor(logger: Partial<Log> & Pick<Log, 'warn'>, clock?: () => number) {
-    this.#logger = logger;
-    this.#limit = new LineLimit(1, clock);
+  constructor(logger: Pick<Log, 'warn'>) {
+    this.#limit = new LineLimit(1, (fields, message) => logger.warn(fields, message));
   }
 
   warn(fields: object, message: string): void {
-    const suppressed = this.#limit.take();
-    if (suppressed === undefined) return;
-    this.#logger.warn(suppressed === 0 ? fields : { ...fields, suppressed }, message);
+    this.#limit.put(fields, message);
   }
 }
