@@ -3,6 +3,7 @@ import { ConfigError, messageOf } from '../errors.ts';
 import { log } from '../log.ts';
 import { BACKLOG, type Listener } from './listener.ts';
 import type { TcpTarget } from './target.ts';
+import { WaitingClients } from './waiting-clients.ts';
 
 const logger = log('socket');
 
@@ -17,15 +18,13 @@ export class TcpListener implements Listener {
   readonly address: string;
   readonly port: number;
   readonly #server: Server;
-  /** Clients that came before anybody wanted to serve them. */
-  #waiting: Socket[] = [];
-  #serve: ((socket: Socket) => void) | undefined;
+  readonly #clients = new WaitingClients();
 
   private constructor(server: Server, { address, port }: AddressInfo) {
     this.address = address;
     this.port = port;
     this.#server = server;
-    server.on('connection', (socket) => this.#accept(socket));
+    server.on('connection', (socket) => this.#clients.accept(socket));
     server.on('error', (error) => logger.warn({ port }, messageOf(error)));
   }
 
@@ -66,26 +65,12 @@ export class TcpListener implements Listener {
     return isIP(this.address) === 6 ? `[${this.address}]` : this.address;
   }
 
-  #accept(socket: Socket): void {
-    if (this.#serve !== undefined) {
-      this.#serve(socket);
-      return;
-    }
-    // A client that goes away while it waits must not end the process.
-    socket.on('error', () => socket.destroy());
-    if (this.#waiting.length >= BACKLOG) socket.destroy();
-    else this.#waiting.push(socket);
-  }
-
   onConnection(serve: (socket: Socket) => void): void {
-    this.#serve = serve;
-    for (const socket of this.#waiting.splice(0)) {
-      if (!socket.destroyed) serve(socket);
-    }
+    this.#clients.serveWith(serve);
   }
 
   close(): void {
-    for (const socket of this.#waiting.splice(0)) socket.destroy();
+    this.#clients.dismiss();
     this.#server.close();
   }
 }

@@ -3,6 +3,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { ConfigError, errorCode, HostError, messageOf } from '../errors.ts';
 import { log } from '../log.ts';
 import { BACKLOG, type Listener } from './listener.ts';
+import { WaitingClients } from './waiting-clients.ts';
 
 /** Bytes of a socket's path that fit beside its NUL: sun_path of unix(7) has 108. */
 export const SOCKET_PATH_LIMIT = 107;
@@ -79,9 +80,7 @@ export class UnixListener implements Listener {
   readonly path: string;
   readonly #server: Server;
   readonly #file: Stats | undefined;
-  /** Clients that came before anybody wanted to serve them. */
-  #waiting: Socket[] = [];
-  #serve: ((socket: Socket) => void) | undefined;
+  readonly #clients = new WaitingClients();
   readonly #removeFile = (): void => {
     try {
       if (sameFile(statOf(this.path), this.#file)) unlinkSync(this.path);
@@ -94,7 +93,7 @@ export class UnixListener implements Listener {
     this.path = path;
     this.#server = server;
     this.#file = statOf(path);
-    server.on('connection', (socket) => this.#accept(socket));
+    server.on('connection', (socket) => this.#clients.accept(socket));
     server.on('error', (error) => log('socket').warn({ path }, messageOf(error)));
     process.on('exit', this.#removeFile);
   }
@@ -130,31 +129,14 @@ export class UnixListener implements Listener {
     return new UnixListener(path, server);
   }
 
-  #accept(socket: Socket): void {
-    if (this.#serve !== undefined) {
-      this.#serve(socket);
-      return;
-    }
-    // A client that goes away while it waits must not end the process.
-    socket.on('error', () => socket.destroy());
-    if (this.#waiting.length >= BACKLOG) socket.destroy();
-    else this.#waiting.push(socket);
-  }
-
   /** Hands every client, waiting or new, to `serve`: paused, to be resumed and closed by it. */
   onConnection(serve: (socket: Socket) => void): void {
-    this.#serve = serve;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const socket of waiting) {
-      if (!socket.destroyed) serve(socket);
-    }
+    this.#clients.serveWith(serve);
   }
 
   /** Stops listening and removes the file. Clients that are being served stay connected. */
   close(): void {
-    for (const socket of this.#waiting) socket.destroy();
-    this.#waiting = [];
+    this.#clients.dismiss();
     this.#removeFile();
     process.off('exit', this.#removeFile);
     this.#server.close();
