@@ -7,22 +7,22 @@ import { bootAgent, startVm } from '../harness/test-vm.ts';
 describe.skipIf(!hasHugePages(2 * MIB))('a device on huge pages of 2 MiB', () => {
   const memfd = 'memfd,size=1G,hugetlb=on,hugetlbsize=2M';
 
-  it.each([
-    ['', 'ack', 8],
-    [',prealloc=on', 'ack', 8],
-  ])('takes them when it is plugged, and gives them back%s', async (keys, answer, taken) => {
-    const huge = await HugePages.take(2 * MIB, 16);
-    const vm = await onBackend(memfd, keys);
-    const { addr, block } = await vm.agent.initMem();
-    expect(block).toBe(2 * MIB);
-    expect(await vm.agent.ok(`plug ${addr} 8`)).toBe(answer);
-    expect(huge.free).toBe(16 - taken);
-    await vm.agent.ok(`fill ${addr} 16M 1`);
-    expect(await vm.agent.ok(`unplug ${addr} 4`)).toBe('ack');
-    expect(huge.free).toBe(16 - taken + 4);
-    expect(await vm.agent.ok('unplug-all')).toBe('ack');
-    expect(huge.free).toBe(16);
-  });
+  it.each(['', ',prealloc=on'])(
+    'takes them when it is plugged, and gives them back%s',
+    async (keys) => {
+      const huge = await HugePages.take(2 * MIB, 16);
+      const vm = await onBackend(memfd, keys);
+      const { addr, block } = await vm.agent.initMem();
+      expect(block).toBe(2 * MIB);
+      expect(await vm.agent.ok(`plug ${addr} 8`)).toBe('ack');
+      expect(huge.free).toBe(8);
+      await vm.agent.ok(`fill ${addr} 16M 1`);
+      expect(await vm.agent.ok(`unplug ${addr} 4`)).toBe('ack');
+      expect(huge.free).toBe(12);
+      expect(await vm.agent.ok('unplug-all')).toBe('ack');
+      expect(huge.free).toBe(16);
+    },
+  );
 
   it.each(['', ',prealloc=on', ',dynamic-memslots=on'])(
     'answers BUSY when none is free, and ACK when one is again%s',

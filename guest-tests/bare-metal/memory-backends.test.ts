@@ -38,6 +38,40 @@ describe.each([
   });
 });
 
+interface Described {
+  readonly id: string;
+  readonly size: number;
+  readonly type?: 'ram' | 'memfd';
+  readonly dump?: boolean;
+  readonly policy?: string;
+  readonly nodes?: string;
+  readonly user: string;
+}
+
+/** Lines of `info memdev` about one backend of base pages. */
+function described(backend: Described): string[] {
+  const { id, size, type = 'ram', dump = true, policy = 'default', nodes = '', user } = backend;
+  const isRam = type === 'ram';
+  return [
+    `memory backend: ${id}`,
+    `  size:  ${size}`,
+    '  merge: false',
+    `  dump: ${dump}`,
+    '  prealloc: false',
+    `  share: ${!isRam}`,
+    '  reserve: false',
+    `  policy: ${policy}`,
+    `  host nodes: ${nodes}`,
+    `  type: ${type}`,
+    '  page size: 4096',
+    expect.stringMatching(/^ {2}thp: on/) as string,
+    `  shared zeropage: ${isRam}`,
+    `  discard: gives memory back (${isRam ? 'MADV_DONTNEED' : 'punch hole'})`,
+    '  populate: can fail',
+    `  user: ${user}`,
+  ];
+}
+
 describe('boot memory on a backend', () => {
   it('boots, keeps its content and shows as such', async () => {
     const vm = await bootAgent({
@@ -53,54 +87,9 @@ describe('boot memory on a backend', () => {
     await vm.agent.ok(`check ${GIB} 1M 5`);
     const monitor = await vm.monitor();
     expect((await monitor.command('info memdev')).split('\n')).toEqual([
-      'memory backend: big',
-      '  size:  4294967296',
-      '  merge: false',
-      '  dump: false',
-      '  prealloc: false',
-      '  share: true',
-      '  reserve: false',
-      '  policy: default',
-      '  host nodes: ',
-      '  type: memfd',
-      '  page size: 4096',
-      expect.stringMatching(/^ {2}thp: on/),
-      '  shared zeropage: false',
-      '  discard: gives memory back (punch hole)',
-      '  populate: can fail',
-      '  user: boot memory',
-      'memory backend: more',
-      '  size:  1073741824',
-      '  merge: false',
-      '  dump: true',
-      '  prealloc: false',
-      '  share: false',
-      '  reserve: false',
-      '  policy: bind',
-      '  host nodes: 0',
-      '  type: ram',
-      '  page size: 4096',
-      expect.stringMatching(/^ {2}thp: on/),
-      '  shared zeropage: true',
-      '  discard: gives memory back (MADV_DONTNEED)',
-      '  populate: can fail',
-      '  user: vm0',
-      'memory backend: mem0',
-      '  size:  1073741824',
-      '  merge: false',
-      '  dump: true',
-      '  prealloc: false',
-      '  share: false',
-      '  reserve: false',
-      '  policy: default',
-      '  host nodes: ',
-      '  type: ram',
-      '  page size: 4096',
-      expect.stringMatching(/^ {2}thp: on/),
-      '  shared zeropage: true',
-      '  discard: gives memory back (MADV_DONTNEED)',
-      '  populate: can fail',
-      '  user: vm1',
+      ...described({ id: 'big', size: 4 * GIB, type: 'memfd', dump: false, user: 'boot memory' }),
+      ...described({ id: 'more', size: GIB, policy: 'bind', nodes: '0', user: 'vm0' }),
+      ...described({ id: 'mem0', size: GIB, user: 'vm1' }),
       '',
       '',
     ]);
