@@ -2,7 +2,7 @@
 #   docker build -t tsvmm . && docker run --rm -it --device /dev/kvm tsvmm doctor
 FROM node:24-bookworm AS build
 WORKDIR /usr/src/tsvmm
-COPY package.json package-lock.json ./
+COPY package.json package-lock.json binding.gyp ./
 COPY native native
 COPY scripts scripts
 RUN npm ci --no-audit --no-fund

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { guestPath } from '../harness/guests.ts';
@@ -9,6 +10,8 @@ import { Consumer, pack } from './packed.ts';
 const ROOT = join(import.meta.dirname, '..', '..');
 const WITH_NODE = join(ROOT, 'scripts', 'with-node');
 const CLI = 'node_modules/tsvmm/dist/cli.cjs';
+/** Of FLAGS_1 in the dynamic section. */
+const DF_1_NODELETE = 0x8;
 const HELLO = ['run', '--monitor', 'none', '--memory', '16M', '--kernel', guestPath('hello')];
 
 const dir = new TempDir();
@@ -41,12 +44,47 @@ function boot(project: Consumer, command: readonly string[] = ['node']): string 
   return project.run(program, [...args, CLI, ...HELLO]);
 }
 
+/** A compiler that notes how it is called, a line each time. */
+function notingCompiler(notes: string): string {
+  const program = dir.file('noting-compiler');
+  const script = `#!/bin/sh\nprintf '%s ' "$@" >>'${notes}'; echo >>'${notes}'; exec g++ "$@"\n`;
+  writeFileSync(program, script, { mode: 0o755 });
+  return program;
+}
+
+/** How node-gyp has called the compiler for an object or the addon of this checkout. */
+function gypCommand(target: string): string {
+  const notes = join(ROOT, 'build', 'Release', '.deps', 'Release', `${target}.d`);
+  return readFileSync(notes, 'utf8').split('\n')[0] ?? '';
+}
+
+/** A worker may end while the addon throws. */
+const SWALLOWS = '-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS';
+/** Signal handlers outlive the last worker. */
+const STAYS = '-Wl,-z,nodelete';
+
+/** What the loader sees of an addon. */
+function expectAddon(path: string): void {
+  const text = execFileSync('objdump', ['-p', path], { encoding: 'utf8' });
+  const flags = /FLAGS_1\s+(0x[0-9a-f]+)/.exec(text)?.[1];
+  expect(Number(flags) & DF_1_NODELETE).toBe(DF_1_NODELETE);
+  expect(text).not.toContain('libstdc++');
+  const exported = execFileSync('nm', ['-D', '--defined-only', path], { encoding: 'utf8' });
+  expect(exported.match(/(?<= T )\S+/g)).toEqual([
+    'napi_register_module_v1',
+    'node_api_module_get_api_version_v1',
+  ]);
+}
+
 describe('the package', () => {
   it('installs without a compiler and without scripts', () => {
     expect(boot(consumer)).toContain('hello');
     const names = readdirSync(consumer.path('node_modules'));
     expect(names).not.toContain('node-gyp');
     expect(names).not.toContain('node-addon-api');
+    // Installers compile where they see it.
+    expect(existsSync(consumer.path('node_modules/tsvmm/binding.gyp'))).toBe(false);
+    expectAddon(consumer.path('node_modules/tsvmm/build/Release/tsvmm.node'));
   });
 
   it.each(['20', '22', '24', '26'])('runs on Node.js %s with the same addon', (version) => {
@@ -101,8 +139,16 @@ describe('the package', () => {
       /^tsvmm: the addon is not compiled: cannot run g\+\+: install g\+\+/,
     );
     expect(refused.status).toBe(1);
-    project.run('sh', ['-c', command]);
+    const notes = dir.file('compiler-notes');
+    project.run('sh', ['-c', command], { ...process.env, CXX: notingCompiler(notes) });
     expect(boot(project)).toContain('hello');
+    expectAddon(addon);
+    const commands = readFileSync(notes, 'utf8').trim().split('\n');
+    expect(commands.pop()).toContain(STAYS);
+    expect(commands.filter((line) => !line.includes(SWALLOWS))).toEqual([]);
+    // As the prebuilt one, which node-gyp makes of the same list.
+    expect(gypCommand('obj.target/tsvmm.node')).toContain(STAYS);
+    expect(gypCommand('obj.target/tsvmm/native/addon.o')).toContain(SWALLOWS);
   });
 
   it('has types that a strict program of the newest TypeScript compiles with', () => {

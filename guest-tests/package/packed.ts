@@ -16,8 +16,16 @@ export function pack(folder: string): string {
   const files = 'git ls-files -coz --exclude-standard | xargs -0 cp -p --parents -t "$1"';
   const rest = 'cp -a build "$1" && ln -s "$PWD/node_modules" "$1"';
   execFileSync('sh', ['-c', `${files} && ${rest}`, 'sh', copy], { cwd: ROOT });
-  execFileSync('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: copy });
-  return join(folder, 'tsvmm-0.1.0.tgz');
+  const args = ['pack', '--silent', '--json', '--pack-destination', folder];
+  const said = execFileSync('npm', args, { cwd: copy, encoding: 'utf8' });
+  return join(folder, packedName(said));
+}
+
+/** The file's name in what `npm pack --json` says, behind the output of scripts that it ran. */
+function packedName(said: string): string {
+  const name = /"filename": "(.+\.tgz)"/.exec(said)?.[1];
+  if (name === undefined) throw new Error(`npm pack names no file: ${said}`);
+  return name;
 }
 
 /** A project that installs packages. */

@@ -3,38 +3,43 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 
-/** Folders where Node.js's headers may be: its own folder, Debian's, and what node-gyp has fetched. */
+/** Folders that may have include/node: Node.js's own, Debian's, and what node-gyp has fetched. */
 function nodeFolders() {
   const { NODEDIR, npm_config_nodedir, XDG_CACHE_HOME } = process.env;
   const cache = XDG_CACHE_HOME || join(homedir(), '.cache');
-  return [
+  const folders = [
     NODEDIR,
     npm_config_nodedir,
     join(dirname(process.execPath), '..'),
     '/usr',
     join(cache, 'node-gyp', process.versions.node),
-  ]
-    .filter(Boolean)
-    .map((folder) => join(folder, 'include', 'node'));
+  ];
+  return [...new Set(folders.filter(Boolean))];
+}
+
+const headersIn = (folder) => join(folder, 'include', 'node');
+
+/** @returns the folder whose include/node has Node.js's headers; undefined when there is none */
+export function findNodeFolder() {
+  return nodeFolders().find((folder) =>
+    ['node_api.h', 'uv.h'].every((file) => existsSync(join(headersIn(folder), file))),
+  );
 }
 
 function nodeHeaders() {
-  const folders = [...new Set(nodeFolders())];
-  const found = folders.find((folder) =>
-    ['node_api.h', 'uv.h'].every((file) => existsSync(join(folder, file))),
-  );
-  if (found !== undefined) return found;
+  const found = findNodeFolder();
+  if (found !== undefined) return headersIn(found);
+  const folders = nodeFolders().map(headersIn).join(', ');
   throw new Error(
-    `no headers of Node.js (node_api.h, uv.h) in ${folders.join(', ')}: 'npx node-gyp install' fetches them, or name the folder that has include/node by NODEDIR`,
+    `no headers of Node.js (node_api.h, uv.h) in ${folders}: 'npx node-gyp install' fetches them, or name the folder that has include/node by NODEDIR`,
   );
 }
 
-/** Those of node-addon-api: a checkout has them installed, the package brings them along. */
+/** Those of node-addon-api, which the package brings along. */
 function napiHeaders(root) {
-  const folders = ['node_modules', 'build'].map((name) => join(root, name, 'node-addon-api'));
-  const found = folders.find((folder) => existsSync(join(folder, 'napi.h')));
-  if (found !== undefined) return found;
-  throw new Error(`no napi.h in ${folders.join(', ')}: 'npm ci' installs it`);
+  const folder = join(root, 'build', 'node-addon-api');
+  if (existsSync(join(folder, 'napi.h'))) return folder;
+  throw new Error(`no napi.h in ${folder}: the package is not whole, install it again`);
 }
 
 /** @throws Error when headers are missing; its message says what to do */

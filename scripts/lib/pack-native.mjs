@@ -1,8 +1,9 @@
 // Makes the compiled addon fit for the package, for npm's prepack: it must load on the oldest C
 // library that is promised, and what it is compiled with goes along, for hosts where it does not.
 //
-// Usage: node pack-native.mjs           check build/Release/tsvmm.node, fill build/node-addon-api
-//        node pack-native.mjs --clean   remove build/node-addon-api
+// Usage: node pack-native.mjs           check build/Release/tsvmm.node, make build/node-addon-api
+//                                       and build/tsvmm.gyp
+//        node pack-native.mjs --clean   remove these two
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -15,6 +16,8 @@ const NEWEST_GLIBC = [2, 36];
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const addon = join(root, 'build', 'Release', 'tsvmm.node');
 const headers = join(root, 'build', 'node-addon-api');
+/** Not binding.gyp, at which npm and pnpm take a package for one that must be compiled. */
+const recipe = join(root, 'build', 'tsvmm.gyp');
 
 function isPromised(version) {
   if (/^GCC_[34]\./.test(version)) return true;
@@ -39,8 +42,9 @@ function copyHeaders() {
   }
 }
 
-rmSync(headers, { recursive: true, force: true });
+for (const made of [headers, recipe]) rmSync(made, { recursive: true, force: true });
 if (process.argv[2] !== '--clean') {
   check();
   copyHeaders();
+  copyFileSync(join(root, 'binding.gyp'), recipe);
 }
