@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "affinity.h"
 #include "environment.h"
 #include "eventfd.h"
 #include "kick-signal.h"
@@ -39,6 +40,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("fallocate", Napi::Function::New<FallocateNow>(env, "fallocate"));
   exports.Set("fallocateAsync", Napi::Function::New<FallocateOnPool>(env, "fallocateAsync"));
   exports.Set("rawTerminal", Napi::Function::New<RawTerminal>(env, "rawTerminal"));
+  exports.Set("cpuAffinity", Napi::Function::New<CpuAffinity>(env, "cpuAffinity"));
+  exports.Set("setCpuAffinity", Napi::Function::New<SetCpuAffinity>(env, "setCpuAffinity"));
+  exports.Set("currentCpu", Napi::Function::New<CurrentCpu>(env, "currentCpu"));
   exports.Set("pageSize", Napi::Number::New(env, static_cast<double>(sysconf(_SC_PAGESIZE))));
   return exports;
 }

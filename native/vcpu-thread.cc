@@ -9,8 +9,10 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
+#include "affinity.h"
 #include "exit-decode.h"
 #include "kick-signal.h"
 
@@ -32,6 +34,10 @@ VcpuThread::VcpuThread(VcpuHost* host, uint32_t id, UniqueFd fd, kvm_run* run, s
       phase_(Word(Phase::kParked)) {}
 
 VcpuThread::~VcpuThread() { Join(); }
+
+void VcpuThread::StartOn(std::vector<uint32_t> cpus) {
+  if (!thread_.joinable()) start_cpus_ = std::move(cpus);
+}
 
 void VcpuThread::Run() {
   if (!thread_.joinable()) {
@@ -96,6 +102,13 @@ void VcpuThread::Kick() {
 
 void VcpuThread::Main() {
   AcceptKicks();
+  if (!start_cpus_.empty()) {
+    try {
+      SetAffinity(0, start_cpus_);
+    } catch (const std::system_error&) {
+      // The host has taken them away since they were chosen: it runs on what is left.
+    }
+  }
   kernel_id_.store(static_cast<int>(syscall(SYS_gettid)));
   char name[16];
   snprintf(name, sizeof name, "vcpu%u", id_);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "answer-wait.h"
 #include "exit-counts.h"
@@ -57,6 +58,9 @@ class VcpuThread {
   /// Any thread's.
   const ExitCounts& exit_counts() const { return exit_counts_; }
 
+  /// The thread will be on these CPUs from its start, if it can; no effect once it has started.
+  void StartOn(std::vector<uint32_t> cpus);
+
   /// Lets a parked vCPU run; withdraws a pause whose parking has not been seen yet.
   /// @throws std::system_error when the thread cannot start
   void Run();
@@ -103,6 +107,8 @@ class VcpuThread {
   const std::shared_ptr<ExitRecord> record_;
 
   std::thread thread_;
+  /// The CPUs it starts on; empty: those of the thread that starts it. The thread's from its start.
+  std::vector<uint32_t> start_cpus_;
   AnswerWait wait_;
   ExitCounts exit_counts_;
   std::atomic<int> kernel_id_{0};

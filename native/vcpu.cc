@@ -8,6 +8,7 @@
 #include <system_error>
 #include <vector>
 
+#include "affinity.h"
 #include "args.h"
 #include "cpuid-table.h"
 #include "kvm-abi.h"
@@ -91,10 +92,12 @@ Napi::Function Vcpu::Define(Napi::Env env) {
   return DefineClass(
       env, kName,
       {InstanceAccessor<&Vcpu::Id>("id"), InstanceAccessor<&Vcpu::ThreadId>("threadId"),
-       InstanceMethod<&Vcpu::ExitCounts>("exitCounts"), InstanceMethod<&Vcpu::SetCpuid>("setCpuid"),
-       InstanceMethod<&Vcpu::GetState>("getState"), InstanceMethod<&Vcpu::SetState>("setState"),
-       InstanceMethod<&Vcpu::GetMsrs>("getMsrs"), InstanceMethod<&Vcpu::SetMsrs>("setMsrs"),
-       InstanceMethod<&Vcpu::Translate>("translate"),
+       InstanceMethod<&Vcpu::ExitCounts>("exitCounts"),
+       InstanceMethod<&Vcpu::CpuAffinity>("cpuAffinity"),
+       InstanceMethod<&Vcpu::SetCpuAffinity>("setCpuAffinity"),
+       InstanceMethod<&Vcpu::SetCpuid>("setCpuid"), InstanceMethod<&Vcpu::GetState>("getState"),
+       InstanceMethod<&Vcpu::SetState>("setState"), InstanceMethod<&Vcpu::GetMsrs>("getMsrs"),
+       InstanceMethod<&Vcpu::SetMsrs>("setMsrs"), InstanceMethod<&Vcpu::Translate>("translate"),
        InstanceMethod<&Vcpu::MarkPaused>("markPaused"),
        InstanceMethod<&Vcpu::TscOffset>("tscOffset"),
        InstanceMethod<&Vcpu::SetTscOffset>("setTscOffset"), InstanceMethod<&Vcpu::Run>("run"),
@@ -126,6 +129,18 @@ Napi::Value Vcpu::ExitCounts(const Napi::CallbackInfo& info) {
   auto values = Napi::Float64Array::New(info.Env(), kExitCounts);
   for (size_t i = 0; i < kExitCounts; ++i) values[i] = static_cast<double>(counts.Get(i));
   return values;
+}
+
+Napi::Value Vcpu::CpuAffinity(const Napi::CallbackInfo& info) {
+  const int tid = thread(info.Env()).kernel_id();
+  return tid == 0 ? info.Env().Undefined() : AffinityToJs(info.Env(), tid);
+}
+
+void Vcpu::SetCpuAffinity(const Napi::CallbackInfo& info) {
+  const auto cpus = CpusOf(info[0]);
+  VcpuThread& vcpu = thread(info.Env());
+  vcpu.StartOn({cpus.begin(), cpus.end()});
+  if (vcpu.kernel_id() != 0) SetAffinityFromJs(info.Env(), vcpu.kernel_id(), cpus);
 }
 
 void Vcpu::SetCpuid(const Napi::CallbackInfo& info) {

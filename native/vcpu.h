@@ -28,6 +28,8 @@ class Vcpu : public Handle<Vcpu, VcpuInit> {
   Napi::Value Id(const Napi::CallbackInfo& info);
   Napi::Value ThreadId(const Napi::CallbackInfo& info);
   Napi::Value ExitCounts(const Napi::CallbackInfo& info);
+  Napi::Value CpuAffinity(const Napi::CallbackInfo& info);
+  void SetCpuAffinity(const Napi::CallbackInfo& info);
   void SetCpuid(const Napi::CallbackInfo& info);
   Napi::Value GetState(const Napi::CallbackInfo& info);
   void SetState(const Napi::CallbackInfo& info);

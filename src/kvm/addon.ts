@@ -131,6 +131,10 @@ export interface NativeVcpu {
   readonly exitRecord: ArrayBuffer;
   /** How often it left KVM_RUN, by what for; order in `exit-counts.ts`. */
   exitCounts(): Float64Array;
+  /** CPUs that its thread may run on, in order; undefined before it ran for the first time. */
+  cpuAffinity(): Uint32Array | undefined;
+  /** @throws NativeError when it may run on none of them; before it runs, it starts where it can */
+  setCpuAffinity(cpus: Uint32Array): void;
   setCpuid(table: CpuidTable): void;
   /**
    * Raw state of a vCPU that is parked or waits for an answer: `regs`, `sregs`, `fpu`, `lapic`,
@@ -295,6 +299,11 @@ export interface NativeAddon {
   fallocateAsync(fd: number, mode: number, offset: number, length: number): Promise<void>;
   /** Raw mode, output processing kept. */
   rawTerminal(fd: number): NativeTerminal;
+  /** CPUs that the calling thread may run on, in order. */
+  cpuAffinity(): Uint32Array;
+  setCpuAffinity(cpus: Uint32Array): void;
+  /** The CPU that the calling thread is on at present. */
+  currentCpu(): number;
   readonly pageSize: number;
 }
 

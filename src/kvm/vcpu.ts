@@ -53,6 +53,17 @@ export class Vcpu {
     return guarded(() => decodeExitCounts(this.#native.exitCounts()));
   }
 
+  /** CPUs that its thread may run on, in order; undefined before it ran for the first time. */
+  cpuAffinity(): readonly number[] | undefined {
+    const cpus = guarded(() => this.#native.cpuAffinity());
+    return cpus && [...cpus];
+  }
+
+  /** Where its thread may run; before it ran for the first time: where it is to start. */
+  setCpuAffinity(cpus: readonly number[]): void {
+    guarded(() => this.#native.setCpuAffinity(Uint32Array.from(cpus)));
+  }
+
   /** What the exit that was just told is. The same object every time, valid until the answer. */
   readExit(): VcpuExit {
     return this.#reader.read();
