@@ -27,6 +27,7 @@ const SHAPES: Readonly<Record<keyof VmOptions, Shape>> = {
   reboot: flag,
   onViolation: { is: ['string', 'object'] },
   pauseClock: text,
+  cpuAffinity: text,
   name: text,
   uuid: text,
   qmp: { is: ['string', 'list'], of: ['string'] },

@@ -103,6 +103,11 @@ export interface VmOptions {
   readonly onViolation?: string | ViolationSpec | undefined;
   /** What the guest's clocks do while the machine is paused. Default: stop. */
   readonly pauseClock?: 'stop' | 'run' | undefined;
+  /**
+   * Which of the host's CPUs its threads run on, as on the command line: `auto`, `off`, or
+   * `loop=CPUS,vcpus=CPUS,pin=on`. Default: off, since the loop's thread is yours as well.
+   */
+  readonly cpuAffinity?: string | undefined;
   /** What monitors call the machine. Default: `tsvmm`. */
   readonly name?: string | undefined;
   /** The same, for programs. Default: all zeros. */

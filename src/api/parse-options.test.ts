@@ -64,6 +64,7 @@ describe('machineConfig', () => {
         noReboot: false,
         onViolation: { read: 'zeros', write: 'stop' },
         pauseClock: 'stop',
+        cpuAffinity: { kind: 'off' },
         virtioMem: [],
         memoryBackends: [],
       },

@@ -6,6 +6,7 @@ import {
   parsePauseClock,
   type MachineConfig,
 } from '../machine/config/machine-config.ts';
+import { parseCpuAffinity } from '../machine/config/cpu-affinity-option.ts';
 import type { NumaContext } from '../machine/config/numa-option.ts';
 import { DEFAULT_POLICY, parseViolationPolicy } from '../machine/config/violation-option.ts';
 import { parseVirtioMemOptions } from '../machine/config/virtio-mem-option.ts';
@@ -84,6 +85,7 @@ export async function machineConfig(options: VmOptions): Promise<MachineConfig> 
     serial: options.serial ?? true,
     noReboot: !(options.reboot ?? true),
     onViolation: violationPolicy(options.onViolation),
+    cpuAffinity: parseCpuAffinity(options.cpuAffinity ?? 'off', cpus),
     pauseClock: parsePauseClock(options.pauseClock ?? 'stop'),
   };
   checkBackendUsers(config);

@@ -15,6 +15,7 @@ export interface MachineOptions {
   readonly reboot?: boolean;
   readonly onViolation: string;
   readonly pauseClock: string;
+  readonly cpuAffinity: string;
 }
 
 /** @throws ConfigError */
@@ -24,6 +25,7 @@ export function vmOptions(options: MachineOptions & { readonly kernel: string })
     ...{ kernel, initrd, append, memory, cpus, numa, virtioMem, reboot },
     memoryBackends: options.memoryBackend,
     onViolation: options.onViolation,
+    cpuAffinity: options.cpuAffinity,
     pauseClock: parsePauseClock(options.pauseClock),
   };
 }

@@ -3,6 +3,7 @@ import type { SerialBackend } from '../devices/serial/backend.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
 import { VirtioPci } from '../virtio/pci-transport/virtio-pci.ts';
 import type { MachineConfig } from './config/machine-config.ts';
+import type { CpuPlacement } from './cpu-placement.ts';
 import { KvmDoorbells } from './kvm-doorbells.ts';
 import { KvmInterrupts } from './kvm-interrupts.ts';
 import { createIoSpaces, type KvmIoSpaces } from './kvm-io-spaces.ts';
@@ -30,6 +31,7 @@ export interface MachinePartsOptions {
   readonly config: MachineConfig;
   readonly shell: VmShell;
   readonly serial: SerialBackend | undefined;
+  readonly placement: CpuPlacement;
   /** The guest wants a reset; called from within an exit. */
   readonly onReset: (cause: string) => void;
   readonly onPowerOff: () => void;
@@ -39,7 +41,7 @@ export interface MachinePartsOptions {
 
 /** Makes the devices and what connects them. @throws ConfigError, HostError; the shell is to be closed */
 export function buildParts(options: MachinePartsOptions): MachineParts {
-  const { config, shell, serial, onReset, onPowerOff, onViolation } = options;
+  const { config, shell, serial, placement, onReset, onPowerOff, onViolation } = options;
   const { vm, memory, table, backends } = shell;
   const placed = placeMemoryDevices(config.virtioMem, {
     ramSize: config.memorySize,
@@ -65,9 +67,10 @@ export function buildParts(options: MachinePartsOptions): MachineParts {
     policy: config.onViolation,
     onViolation,
   });
+  const crowded = (): boolean => placement.makeRoom();
   const doorbells = new KvmDoorbells(vm);
   const transports = memoryDevices.map(({ device }) => {
-    const transport = new VirtioPci({ device, memory, doorbells });
+    const transport = new VirtioPci({ device, memory, doorbells, crowded });
     platform.pci.addFunction(transport.function);
     device.onSizeChange(() => guard.plugged());
     return transport;

@@ -10,6 +10,7 @@ import { MachineEvents } from './events.ts';
 import { ExitDispatch } from './exit-dispatch.ts';
 import { judgeExit } from './exit-verdict.ts';
 import { GuestClock } from './guest-clock.ts';
+import { CpuPlacement } from './cpu-placement.ts';
 import { diagnose } from './guest-fault.ts';
 import type { KvmInterrupts } from './kvm-interrupts.ts';
 import type { KvmIoSpaces } from './kvm-io-spaces.ts';
@@ -58,6 +59,7 @@ export class Machine {
   readonly #resets = new ResetLog();
   readonly #clock: GuestClock;
   readonly #starvation: StarvationWatch;
+  readonly #placement: CpuPlacement;
   readonly #acpi: AcpiTables;
   readonly #stopReports: () => void;
   /** Ends what prepares the machine. */
@@ -96,10 +98,12 @@ export class Machine {
   private constructor(config: MachineConfig, shell: VmShell, serial: SerialBackend | undefined) {
     this.config = config;
     this.shell = shell;
+    this.#placement = new CpuPlacement(config.cpuAffinity, shell.vcpus.all);
     const parts = buildParts({
       config,
       shell,
       serial,
+      placement: this.#placement,
       onReset: (cause) => this.#guestReset({ kind: 'reboot', cause }),
       onPowerOff: () => this.#finish({ kind: 'power-off' }),
       onViolation: (...what) => this.#violated(...what),
@@ -144,6 +148,7 @@ export class Machine {
       claimFile('the kernel', config.kernel),
       ...(config.initrd === undefined ? [] : [claimFile('the initrd', config.initrd)]),
     ];
+    this.#placement.apply();
     // Last: a machine that cannot be made keeps nothing.
     this.#hold = new ProcessHold();
   }
@@ -342,6 +347,7 @@ export class Machine {
     for (const giveUp of this.#giveUpClaims) giveUp();
     this.platform.close();
     await Promise.all(this.memoryDevices.map(({ device }) => device.idle()));
+    this.#placement.close();
     this.shell.close();
   }
 

@@ -42,6 +42,7 @@ async function plan(shape: Shape, host = HOST): Promise<Plan> {
       noReboot: false,
       onViolation: { read: 'zeros', write: 'stop' },
       pauseClock: 'stop',
+      cpuAffinity: { kind: 'off' },
     },
   };
   return planMachine(config, host);

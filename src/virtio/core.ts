@@ -41,6 +41,12 @@ export interface VirtioTransport {
   queueInterrupt(index: number): void;
   /** Tells the driver that the configuration, or DEVICE_NEEDS_RESET, changed. */
   configInterrupt(): void;
+  /**
+   * Watching a ring takes the CPU from those who fill it, or them from us.
+   *
+   * @returns whether that has been mended, so that watching may go on
+   */
+  crowded(): boolean;
   /** The queues that are enabled want kicks from now on. */
   activated(): void;
   /** The driver's set-up is forgotten: kicks, vectors, interrupts that wait. */
@@ -266,6 +272,7 @@ export class VirtioCore implements VirtioHost {
       features: this.#state.accepted,
       memory: this.#memory,
       interrupt: () => this.#transport.queueInterrupt(index),
+      crowded: () => this.#transport.crowded(),
       broken: (reason) => this.needsReset(reason),
     });
     if (!this.#serving) queue.pause();

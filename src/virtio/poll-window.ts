@@ -22,6 +22,8 @@ export const POLLING = {
   turnMs: 1.5,
   /** Looks at the ring between two looks at the clock: the clock costs as much as three looks. */
   spins: 48,
+  /** Between two looks at the clock more time than this passes only if the thread did not run, ms. */
+  preemptedMs: 0.1,
 } as const;
 
 /**
@@ -52,24 +54,52 @@ export class PollWindow {
     if (waitedMs > this.#ms / 2) this.#ms = clamp(2 * this.#ms);
   }
 
-  /** A kick woke the queue, `quietMs` after the last request had been served. */
-  woken(quietMs: number): void {
+  /**
+   * A kick woke the queue, `quietMs` after the last request had been served.
+   *
+   * @returns whether watching has been given up
+   */
+  woken(quietMs: number): boolean {
     if (quietMs > POLLING.capMs + this.#ms) this.#shrink();
-    else if (this.#ms > 0) this.#watchedInVain(quietMs);
+    else if (this.#ms > 0) return this.#watchedInVain(quietMs);
     else if (this.#kicksToRetry > 0) this.#kicksToRetry -= 1;
     else this.#ms = clamp(1.5 * quietMs);
+    return false;
   }
 
-  #watchedInVain(quietMs: number): void {
+  /**
+   * The thread that watches was kept from running: others need its CPU, perhaps the very one that it
+   * waits for.
+   *
+   * @returns whether watching has been given up
+   */
+  preempted(): boolean {
+    return this.#lose();
+  }
+
+  /** What made watching a loss is gone. */
+  tryAgain(): void {
+    this.#ms = POLLING.firstMs;
+    this.#lostMs = 0;
+    this.#kicksToRetry = 0;
+    this.#retryAfter = POLLING.retryKicks;
+  }
+
+  #watchedInVain(quietMs: number): boolean {
+    const gaveUp = this.#lose();
+    if (!gaveUp) this.#ms = clamp(1.5 * quietMs);
+    return gaveUp;
+  }
+
+  /** A window has passed for nothing. @returns whether there will be none for a while */
+  #lose(): boolean {
     this.#lostMs += this.#ms;
-    if (this.#lostMs <= POLLING.lossMs) {
-      this.#ms = clamp(1.5 * quietMs);
-      return;
-    }
+    if (this.#lostMs <= POLLING.lossMs) return false;
     this.#ms = 0;
     this.#lostMs = 0;
     this.#kicksToRetry = this.#retryAfter;
     this.#retryAfter = Math.min(POLLING.retryKicksCap, 2 * this.#retryAfter);
+    return true;
   }
 
   #shrink(): void {

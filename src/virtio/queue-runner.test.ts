@@ -14,6 +14,8 @@ class FakeQueue implements RunnableQueue {
   onSpin: () => void = () => undefined;
   /** What the queue was asked, in order. */
   readonly calls: string[] = [];
+  /** Whether there is room to be made when it is crowded. */
+  room = false;
   /** A request that comes just before notifications are wanted again. */
   late: number | undefined;
   readonly #owner = { memory: new FakeGuestMemory(0), dead: false, fault: () => undefined };
@@ -43,6 +45,11 @@ class FakeQueue implements RunnableQueue {
     if (this.late !== undefined) this.waiting.push(this.late);
     this.late = undefined;
     return this.waiting.length > 0;
+  }
+
+  crowded(): boolean {
+    this.calls.push('crowded');
+    return this.room;
   }
 
   failed(error: unknown): void {
@@ -115,6 +122,34 @@ describe('watching', () => {
       runner.kick();
     }
     expect(queue.calls).not.toContain('spin');
+  });
+
+  it('ends when the thread does not run, and is given up when that goes on', () => {
+    const queue = new FakeQueue();
+    const runner = queue.recorder();
+    warmUp(queue, runner);
+    queue.onSpin = () => (queue.time += 2 * POLLING.preemptedMs);
+    while (!queue.calls.includes('crowded')) {
+      expect(runner.windowMs).toBeGreaterThan(0);
+      queue.waiting.push(0);
+      runner.kick();
+      expect(runner.state).toBe('idle');
+    }
+    expect(runner.windowMs).toBe(0);
+  });
+
+  it('goes on at once where room could be made', () => {
+    const queue = new FakeQueue();
+    queue.room = true;
+    const runner = queue.recorder();
+    warmUp(queue, runner);
+    // Just after each window: it was in vain.
+    while (!queue.calls.includes('crowded')) {
+      queue.time += 0.001;
+      queue.waiting.push(0);
+      runner.kick();
+    }
+    expect(runner.windowMs).toBeGreaterThan(0);
   });
 
   it('finds the next request without a kick, and ends with the window', () => {

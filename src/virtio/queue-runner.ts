@@ -13,6 +13,12 @@ export interface RunnableQueue {
   suppressNotifications(): void;
   /** Asks the driver to kick. @returns whether a request has come meanwhile, which may not kick */
   enableNotifications(): boolean;
+  /**
+   * Watching the ring costs more than it saves: it takes the CPU from the driver, or others take it from us.
+   *
+   * @returns whether that has been mended, so that it is worth another try
+   */
+  crowded(): boolean;
   /** `serve` threw: the queue cannot go on. */
   failed(error: unknown): void;
 }
@@ -60,7 +66,7 @@ export class QueueRunner {
   kick(): void {
     if (this.#state !== 'idle' || this.#paused || !this.#queue.spin(1)) return;
     const time = this.#clock();
-    this.#window.woken(time - this.#quietSince);
+    if (this.#window.woken(time - this.#quietSince)) this.#gaveUp();
     this.#turn(time);
   }
 
@@ -145,7 +151,12 @@ export class QueueRunner {
         this.#window.hit(time - this.#quietSince);
         return true;
       }
+      const before = time;
       time = this.#clock();
+      if (time - before > POLLING.preemptedMs) {
+        if (this.#window.preempted()) this.#gaveUp();
+        break;
+      }
     }
     if (this.#queue.enableNotifications()) {
       this.#queue.suppressNotifications();
@@ -153,6 +164,10 @@ export class QueueRunner {
     }
     this.#state = 'idle';
     return false;
+  }
+
+  #gaveUp(): void {
+    if (this.#queue.crowded()) this.#window.tryAgain();
   }
 
   #serveOne(chain: DescriptorChain): Promise<void> | undefined {

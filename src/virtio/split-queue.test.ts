@@ -266,6 +266,7 @@ describe('addresses of a queue', () => {
       features: 0n,
       memory: new FakeGuestMemory(0x2_0000),
       interrupt: () => undefined,
+      crowded: () => false,
       broken: (reason) => faults.push(reason),
     });
     expect(faults).toEqual([expect.stringContaining(message)]);

@@ -25,6 +25,8 @@ export interface SplitQueueOptions {
   readonly memory: GuestMemoryAccess;
   /** The driver wants to hear of used buffers. */
   readonly interrupt: () => void;
+  /** See RunnableQueue. */
+  readonly crowded: () => boolean;
   /** The queue is broken; told once. */
   readonly broken: (reason: string) => void;
 }
@@ -171,6 +173,7 @@ export class SplitQueue {
         spin: (spins) => this.#usable() && this.#ring.spinAvail(this.#nextAvail, spins),
         suppressNotifications: () => this.#suppressNotifications(),
         enableNotifications: () => this.#enableNotifications(),
+        crowded: this.#options.crowded,
         failed: (error) => this.#fault(`request failed: ${messageOf(error)}`),
       },
       serve,

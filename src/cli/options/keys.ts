@@ -54,6 +54,12 @@ export const VIOLATION_KEYS: Keys = {
   },
 };
 
+export const CPU_AFFINITY_KEYS: Keys = {
+  loop: { value: 'numbers', help: 'CPUs of the event loop, which serves the devices' },
+  vcpus: { value: 'numbers', help: 'CPUs of the vCPUs' },
+  pin: { value: 'flag', help: 'each vCPU on one of them, in their order (default: off)' },
+};
+
 /** What every memory backend takes. */
 export const COMMON_BACKEND_KEYS: Keys = {
   share: {

@@ -1,12 +1,20 @@
 import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { describe, expect, it } from 'vitest';
+import { parseCpuAffinity } from '../../machine/config/cpu-affinity-option.ts';
 import { parseMemory } from '../../machine/config/machine-config.ts';
 import { parseMemoryBackend } from '../../machine/config/memory-backend-option.ts';
 import { parseNumaOptions } from '../../machine/config/numa-option.ts';
 import { parseViolationPolicy } from '../../machine/config/violation-option.ts';
 import { parseVirtioMemOption } from '../../machine/config/virtio-mem-option.ts';
-import { BACKEND_TYPES, MEMORY_KEYS, NUMA_TYPES, VIOLATION_KEYS, VIRTIO_MEM_KEYS } from './keys.ts';
+import {
+  BACKEND_TYPES,
+  CPU_AFFINITY_KEYS,
+  MEMORY_KEYS,
+  NUMA_TYPES,
+  VIOLATION_KEYS,
+  VIRTIO_MEM_KEYS,
+} from './keys.ts';
 import { configSchema } from './schema.ts';
 import { RUN_OPTIONS } from './table.ts';
 import type { Keys } from './value.ts';
@@ -30,6 +38,7 @@ const numa = (text: string): unknown =>
 describe('the table of options has the keys of the parser of', () => {
   it.each([
     ['virtio-mem', VIRTIO_MEM_KEYS, () => parseVirtioMemOption('size=1G,nobody=1', 0)],
+    ['cpu-affinity', CPU_AFFINITY_KEYS, () => parseCpuAffinity('loop=0,nobody=1', 1)],
     ['memory', MEMORY_KEYS, () => parseMemory('size=1G,nobody=1', [])],
     ['numa node', NUMA_TYPES.node?.keys, () => numa('node,nobody=1')],
     [

@@ -1,5 +1,12 @@
 import { LOG_LEVELS } from '../../log.ts';
-import { BACKEND_TYPES, MEMORY_KEYS, NUMA_TYPES, VIOLATION_KEYS, VIRTIO_MEM_KEYS } from './keys.ts';
+import {
+  BACKEND_TYPES,
+  CPU_AFFINITY_KEYS,
+  MEMORY_KEYS,
+  NUMA_TYPES,
+  VIOLATION_KEYS,
+  VIRTIO_MEM_KEYS,
+} from './keys.ts';
 import { PROMPT_NAME } from '../../monitor/prompt.ts';
 import type { RunOption } from './value.ts';
 
@@ -112,6 +119,14 @@ export const RUN_OPTIONS: readonly RunOption[] = [
     scalar: ['stop', 'run'],
     default: 'stop',
     help: "what the guest's clocks do while the machine is paused: stop or run",
+  },
+  {
+    name: 'cpu-affinity',
+    argument: '<cpus>',
+    scalar: ['auto', 'off'],
+    keys: CPU_AFFINITY_KEYS,
+    default: 'auto',
+    help: "the host's CPUs for its threads: auto, off, or loop=CPUS,vcpus=CPUS,pin=on",
   },
   {
     name: 'name',

@@ -3,6 +3,7 @@ import { ConfigError } from '../../errors.ts';
 import type { BackingSpec } from '../../memory/backing/spec.ts';
 import type { ViolationPolicy } from '../violations/violation.ts';
 import { alignUp, formatSize, GIB, MIB, parseSize, PAGE_SIZE } from '../../units.ts';
+import type { CpuAffinity } from './cpu-affinity-option.ts';
 import { KeyValues } from './key-values.ts';
 import { takeBackend } from './memdev.ts';
 
@@ -56,6 +57,7 @@ export interface MachineConfig {
   /** What follows when the guest uses memory that is not plugged, and protected. */
   readonly onViolation: ViolationPolicy;
   readonly pauseClock: PauseClock;
+  readonly cpuAffinity: CpuAffinity;
 }
 
 /** More than anybody has tried is refused: the MADT's local APICs and our tests end there. */

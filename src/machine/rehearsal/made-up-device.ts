@@ -53,6 +53,7 @@ const NO_VM = {
   deleteMemslots: (): Promise<void> => Promise.resolve(),
 };
 const NO_GUEST = {
+  crowded: () => false,
   queueInterrupt: (): void => undefined,
   configInterrupt: (): void => undefined,
   activated: (): void => undefined,

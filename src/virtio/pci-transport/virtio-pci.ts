@@ -33,6 +33,8 @@ export interface VirtioPciOptions {
   readonly device: VirtioDevice;
   readonly memory: GuestMemoryAccess;
   readonly doorbells: DoorbellFactory;
+  /** See VirtioTransport. Default: nothing can be done. */
+  readonly crowded?: () => boolean;
   /** INTA to INTD as 1 to 4; default 1. */
   readonly interruptPin?: 1 | 2 | 3 | 4;
 }
@@ -58,7 +60,13 @@ export class VirtioPci {
   #busMaster = false;
 
   /** Attaches to the device. @throws ConfigError when the device has more queues than a page holds */
-  constructor({ device, memory, doorbells, interruptPin = 1 }: VirtioPciOptions) {
+  constructor({
+    device,
+    memory,
+    doorbells,
+    crowded = () => false,
+    interruptPin = 1,
+  }: VirtioPciOptions) {
     const queues = device.queueSizes.length;
     if (queues > MAX_QUEUES) {
       throw new ConfigError('TOO_MANY_QUEUES', `${device.id}: ${queues} queues, at most 1024`);
@@ -70,7 +78,7 @@ export class VirtioPci {
       factory: doorbells,
       onRing: (queue) => this.#core.kick(queue),
     });
-    this.#core = this.#createCore(device, memory);
+    this.#core = this.#createCore(device, memory, crowded);
     this.#common = new CommonConfig(this.#core, this.#interrupts);
     this.function = this.#createFunction(interruptPin);
   }
@@ -92,8 +100,9 @@ export class VirtioPci {
     this.#updateServing();
   }
 
-  #createCore(device: VirtioDevice, memory: GuestMemoryAccess): VirtioCore {
+  #createCore(device: VirtioDevice, memory: GuestMemoryAccess, crowded: () => boolean): VirtioCore {
     const core = new VirtioCore(device, memory, {
+      crowded,
       queueInterrupt: (index) => this.#interrupts.signalQueue(index),
       configInterrupt: () => this.#interrupts.signalConfig(),
       activated: () => {

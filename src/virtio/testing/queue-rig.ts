@@ -41,6 +41,7 @@ export function queueRig(options: QueueRigOptions = {}): QueueRig {
     interrupt: () => {
       interrupts += 1;
     },
+    crowded: () => false,
     broken: (reason) => faults.push(reason),
   });
   return { memory, driver, queue, interrupts: () => interrupts, faults };

@@ -32,6 +32,7 @@ export class TestDriver {
     this.#memory = memory;
     this.#gpa = gpa;
     this.core = new VirtioCore(device, memory, {
+      crowded: () => false,
       queueInterrupt: () => {
         this.queueInterrupts += 1;
         for (const wake of this.#waiting.splice(0)) wake();
