@@ -136,9 +136,9 @@ describe('x and xp', () => {
     const end = BASE + 6 * MIB;
     expect(await monitor.command(`xp /4xw ${hex(end - 8)}`)).toBe(
       '00000001005ffff8: 0x00000000 0x00000000\n' +
-        `0000000100600000: Cannot access memory: vm0: not plugged (${hex(end)})\n`,
+        `0000000100600000: Cannot access memory\nvm0: not plugged (${hex(end)})\n`,
     );
-    expect(await monitor.command('xp 0xfee00000')).toContain('Cannot access memory: no memory');
+    expect(await monitor.command('xp 0xfee00000')).toContain('Cannot access memory\nno memory');
     expect(await vm.agent.ok(`unplug ${hex(BASE + 4 * MIB)} 1`)).toBe('ack');
     expect(await monitor.command(`xp ${hex(end - 8)}`)).toContain('vm0: not plugged');
   });

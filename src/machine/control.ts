@@ -195,12 +195,21 @@ export interface PciFunctionInfo {
   readonly id: string;
 }
 
+export interface MappedMemory {
+  /** Id of the memory backend; absent for boot memory for which none was named. */
+  readonly backend?: string;
+  /** Bytes into the backend's memory; a file has them behind its `offset`. */
+  readonly offset: number;
+}
+
 export interface RegionInfo {
   readonly start: number;
   /** Bytes or ports, more than 0. */
   readonly size: number;
   readonly kind: 'ram' | 'i/o' | 'container';
   readonly name: string;
+  /** What is in it, of a range that KVM maps. */
+  readonly memory?: MappedMemory;
   readonly children?: readonly RegionInfo[];
 }
 

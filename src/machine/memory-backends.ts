@@ -17,6 +17,8 @@ export interface MemoryBackend {
   readonly reserved: boolean;
   /** Who has it, as `boot memory` or a device's id; absent: nobody. */
   readonly user: string | undefined;
+  /** Nobody asked for it by name: it was made for want of one. */
+  readonly isMade: boolean;
 }
 
 export interface MemoryParts {
@@ -98,7 +100,7 @@ export class MemoryBackends {
     const id = `${prefix}${number}`;
     const spec = plainSpec(id, size, parts.size);
     const backing = openAnonymous(spec, parts.access);
-    return this.#add({ id, spec, backing, reserved: false, user });
+    return this.#add({ id, spec, backing, reserved: false, user, isMade: true });
   }
 
   /** Calls back when memory turns out to be lost: touched by this process, or by what is watched. */
@@ -173,7 +175,7 @@ export class MemoryBackends {
       const backing = openBacking(spec);
       const byMap = isReservedByMap(spec, backing);
       const reserved = byMap || (spec.reserve ?? isReservedFile(spec));
-      this.#add({ id: spec.id, spec, backing, reserved, user: undefined });
+      this.#add({ id: spec.id, spec, backing, reserved, user: undefined, isMade: false });
       if (spec.sparse) backing.checkDiscards();
       this.#unprepared.push(spec.id);
     }

@@ -165,7 +165,10 @@ describe('info', () => {
       [
         'address-space: memory',
         '  0000000000000000-000000ffffffffff (prio 0, i/o): system',
-        '    0000000000000000-00000000bfffffff (prio 0, ram): ram-below-4g',
+        '    0000000000000000-00000000bfffffff (prio 0, ram): ram',
+        '    0000000100000000-000000013fffffff (prio 0, ram): ram',
+        '    0000000200000000-000000027fffffff (prio 0, i/o): vm0',
+        '      0000000240000000-000000027fffffff (prio 0, ram): memslot 2',
         '',
         'address-space: I/O',
         '  0000000000000000-000000000000ffff (prio 0, i/o): io',

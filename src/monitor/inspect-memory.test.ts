@@ -87,12 +87,15 @@ describe('x and xp', () => {
   });
 
   it('show where memory ends and what is there, and nothing behind it', async () => {
-    expect(await run('xp /4xw 0xfff8')).toBe(
-      '000000000000fff8: 0x14131211 0x18171615\n' +
-        '0000000000010000: Cannot access memory: vm0: not plugged (0x10000)\n',
+    const none = 'Cannot access memory\nvm0: not plugged (0x10000)\n';
+    expect(await run('xp /4xw 0xfff8')).toBe(`000000000000fff8: ${none}`);
+    expect(await run('xp /2xw 0xfff8')).toBe('000000000000fff8: 0x14131211 0x18171615\n');
+    expect(await run('xp /9xw 0xfff0')).toMatch(
+      /^000000000000fff0: 0x\w+ 0x\w+ 0x\w+ 0x\w+\n0000000000010000: Cannot access memory\n/,
     );
-    expect(await run('x 0')).toBe('0000000000000000: Cannot access memory: not mapped\n');
-    expect(await run('xp 0xffffffffffffffff')).toContain('Cannot access memory: no memory there');
+    expect(await run('xp /20xb 0xfffa')).toBe(`000000000000fffa: ${none}`);
+    expect(await run('x 0')).toBe('0000000000000000: Cannot access memory\nnot mapped\n');
+    expect(await run('xp 0xffffffffffffffff')).toContain('Cannot access memory\nno memory there');
   });
 
   it('translate by the page tables of the chosen vCPU', async () => {

@@ -25,6 +25,17 @@ function leaves(region: RegionInfo): RegionInfo[] {
   return (region.children ?? []).flatMap(leaves);
 }
 
+/** What boot memory is called where nobody named a backend for it: readers look for that. */
+const BOOT_MEMORY = 'pc.ram';
+
+/** A range of memory by its backend, with how far into that it is, and that KVM has a memslot for it. */
+function describeFlatRange(region: RegionInfo): string {
+  if (region.memory === undefined) return describeRange(region);
+  const { backend = BOOT_MEMORY, offset } = region.memory;
+  const at = offset === 0 ? '' : ` @${address(offset)}`;
+  return `${describeRange({ ...region, name: backend })}${at} KVM`;
+}
+
 function describeFlat({ name, root }: AddressSpaceInfo, index: number): string[] {
   const ranges = leaves(root).sort((a, b) => a.start - b.start);
   return [
@@ -32,7 +43,7 @@ function describeFlat({ name, root }: AddressSpaceInfo, index: number): string[]
     ` AS "${name}", root: ${root.name}`,
     ` Root memory region: ${root.name}`,
     ...(ranges.length === 0 ? ['  No rendered FlatView'] : []),
-    ...ranges.map((range) => `  ${describeRange(range)}`),
+    ...ranges.map((range) => `  ${describeFlatRange(range)}`),
     '',
   ];
 }
@@ -43,7 +54,10 @@ export const infoMtree: MonitorCommand = {
   summary: 'show what answers at which memory address and port (-f: as flat lists)',
   details:
     'The region of a memory device holds its memslots, those that KVM has now; `info memory-map` ' +
-    'shows what is plugged in them.',
+    'shows what is plugged in them. With `-f` memory has the name of its backend (boot memory without one: ' +
+    '`pc.ram`), behind `@` how many bytes into the backend it is, unless none, and `KVM` since KVM maps it: ' +
+    'so a program that has opened a shared file of `--memory-backend` finds guest memory in it, behind ' +
+    'the `offset` that the backend has.',
   run: (args, { control }) => {
     const spaces = control.addressSpaces();
     if (args.has('-f')) return lines(spaces.flatMap(describeFlat));

@@ -49,7 +49,7 @@ function readUnit(view: DataView, at: number, size: UnitBytes): bigint {
   }
 }
 
-/** Whole lines of a dump; the last may say why there is no more. */
+/** Whole lines of a dump; where there is no more, a line says so as scripts know it, and the next one why. */
 export function formatDump(
   address: bigint,
   { bytes, endsBecause }: MemoryBytes,
@@ -62,7 +62,9 @@ export function formatDump(
     BigInt.asUintN(64, address + BigInt(at))
       .toString(16)
       .padStart(16, '0');
-  const units = bytes.length - (bytes.length % format.size);
+  // A line of which a part cannot be read is none.
+  const whole = bytes.length - (endsBecause === undefined ? 0 : bytes.length % perLine);
+  const units = whole - (whole % format.size);
   for (let start = 0; start < units; start += perLine) {
     const values: string[] = [];
     for (let at = start; at < Math.min(units, start + perLine); at += format.size) {
@@ -71,7 +73,7 @@ export function formatDump(
     texts.push(`${place(start)}: ${values.join(' ')}`);
   }
   if (endsBecause !== undefined) {
-    texts.push(`${place(units)}: Cannot access memory: ${endsBecause}`);
+    texts.push(`${place(units)}: Cannot access memory`, endsBecause);
   }
   return lines(texts);
 }
@@ -158,7 +160,8 @@ export const xp: MonitorCommand = {
   summary: 'show guest-physical memory, as: xp /4xw 0x1000',
   details:
     'Formats and addresses are those of `x`. Only RAM and plugged memory is read, and no device is ' +
-    'touched: a line where memory ends says what is there instead, as `vm0: not plugged`.',
+    'touched: the line where memory ends says `Cannot access memory`, also where a part of it could be ' +
+    'read, and the next what is there instead, as `vm0: not plugged`.',
   run: (args, context) => dump(args, context, physicalBytes),
 };
 

@@ -188,7 +188,25 @@ export class FakeMachine implements MachineControl {
           size: 2 ** 40,
           kind: 'container',
           name: 'system',
-          children: [{ start: 0, size: 3 * GIB, kind: 'ram', name: 'ram-below-4g' }],
+          children: [
+            { start: 0, size: 3 * GIB, kind: 'ram', name: 'ram', memory: { offset: 0 } },
+            { start: 4 * GIB, size: GIB, kind: 'ram', name: 'ram', memory: { offset: 3 * GIB } },
+            {
+              start: 8 * GIB,
+              size: 2 * GIB,
+              kind: 'container',
+              name: 'vm0',
+              children: [
+                {
+                  start: 9 * GIB,
+                  size: GIB,
+                  kind: 'ram',
+                  name: 'memslot 2',
+                  memory: { backend: 'mem0', offset: GIB },
+                },
+              ],
+            },
+          ],
         },
       },
       {

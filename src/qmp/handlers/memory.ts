@@ -42,8 +42,16 @@ function describeDetails({ id, details }: MemoryDeviceInfo): Details {
 }
 
 /** A region and what is in it, in the order of the tree. */
-function flatten({ children = [], ...region }: RegionInfo, depth: number): readonly Region[] {
-  return [{ depth, ...region }, ...children.flatMap((child) => flatten(child, depth + 1))];
+function flatten(region: RegionInfo, depth: number): readonly Region[] {
+  const { children = [], memory, ...rest } = region;
+  const { backend, offset } = memory ?? {};
+  const described: Region = {
+    depth,
+    ...rest,
+    ...(backend !== undefined && { memdev: backend }),
+    ...(offset !== undefined && { offset }),
+  };
+  return [described, ...children.flatMap((child) => flatten(child, depth + 1))];
 }
 
 const describeSpace = ({ name, root }: AddressSpaceInfo) => ({ name, regions: flatten(root, 0) });

@@ -109,6 +109,9 @@ const Region = object({
   size: int,
   kind: oneOf('ram', 'i/o', 'container'),
   name: str,
+  /** Of what KVM maps: the memory backend, unless it is unnamed boot memory, and bytes into it. */
+  memdev: optional(str),
+  offset: optional(int),
 });
 
 /** Where memory is, and how much. */
