@@ -100,7 +100,7 @@ function ctlCommand(): Command {
 }
 
 const MONITOR_HELP = `
-PATH is the path that the machine's --monitor unix:PATH got. On a terminal lines are edited, the arrow
+WHERE is the path that the machine's --monitor unix:PATH got, or its tcp:PORT or tcp:ADDR:PORT. On a terminal lines are edited, the arrow
 keys bring back earlier ones, and Tab completes; Ctrl-D ends the conversation, not the machine, and so
 does Ctrl-C on an empty line; Ctrl-Z goes back to the shell. Otherwise standard input goes there as it is:
   echo 'info status' | tsvmm monitor mon.sock
@@ -110,12 +110,12 @@ Exit codes: 0 either side has ended it; 1 no monitor answers there; 2 bad usage;
 function monitorCommand(): Command {
   return new Command('monitor')
     .description("talk to a running machine's monitor, with editing, history and completion")
-    .argument('<path>', 'where its --monitor is')
+    .argument('<where>', 'its --monitor: PATH, unix:PATH, tcp:PORT or tcp:ADDR:PORT')
     .addHelpText('after', MONITOR_HELP)
-    .action(async (path: string, _options: unknown, command: Command) => {
+    .action(async (where: string, _options: unknown, command: Command) => {
       refuseArguments(command, 1);
       const { monitor } = await import('./cli/monitor.ts');
-      process.exitCode = await monitor(path);
+      process.exitCode = await monitor(where);
     });
 }
 

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Child } from '../harness/child.ts';
+import { bootWithPort } from '../harness/monitor-port.ts';
 import { commandAt, RESTORED, runOnTerminal, startOnTerminal } from '../harness/terminal.ts';
 import { bootAgent, startTsvmm, tempDir } from '../harness/test-vm.ts';
 import { CLI } from '../harness/tsvmm.ts';
@@ -68,6 +69,33 @@ describe('tsvmm monitor in a script', () => {
       const client = startTsvmm(['monitor', path]);
       expect((await client.exited).code).toBe(1);
       expect(client.stderr.transcript).toBe(`tsvmm: ${path}: ${why}\n`);
+    }
+  });
+
+  it('comes to a port as well, and says why there is none', async () => {
+    const { vm, port } = await bootWithPort();
+    for (const where of [`tcp:${port}`, `tcp:127.0.0.1:${port}`]) {
+      const client = startTsvmm(['monitor', where]);
+      client.write('info status\n');
+      client.endInput();
+      expect((await client.exited).code).toBe(0);
+      expect(client.stdout.transcript).toContain('(tsvmm) VM status: running\n(tsvmm) ');
+    }
+    const terminal = startOnTerminal(['monitor', `tcp:${port}`]);
+    await terminal.stdout.expect(PROMPT);
+    expect(await command(terminal, 'info na\t')).toContain('tsvmm');
+    terminal.write('quit\r');
+    expect((await terminal.exited).code).toBe(0);
+    await vm.exited;
+    for (const [where, code, why] of [
+      [`tcp:${port}`, 1, 'nobody listens there'],
+      ['tcp:70000', 2, 'a port is at most 65535'],
+      ['tcp:', 2, 'must be unix:PATH, tcp:ADDR:PORT or tcp:PORT'],
+    ] as const) {
+      const client = startTsvmm(['monitor', where]);
+      expect((await client.exited).code).toBe(code);
+      expect(client.stderr.transcript).toMatch(/^tsvmm: [^\n]+\n$/);
+      expect(client.stderr.transcript).toContain(`${where}: ${why}\n`);
     }
   });
 

@@ -134,8 +134,8 @@ describe('x and xp', () => {
   it('never read what is not plugged, and say what is there', async () => {
     const { vm, monitor } = await bootPlugged();
     const end = BASE + 6 * MIB;
-    expect(await monitor.command(`xp /4xw ${hex(end - 8)}`)).toBe(
-      '00000001005ffff8: 0x00000000 0x00000000\n' +
+    expect(await monitor.command(`xp /5xw ${hex(end - 16)}`)).toBe(
+      '00000001005ffff0: 0x00000000 0x00000000 0x00000000 0x00000000\n' +
         `0000000100600000: Cannot access memory\nvm0: not plugged (${hex(end)})\n`,
     );
     expect(await monitor.command('xp 0xfee00000')).toContain('Cannot access memory\nno memory');

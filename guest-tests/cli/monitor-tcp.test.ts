@@ -1,25 +1,12 @@
 import { request } from 'node:http';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { SocketClient } from '../harness/client.ts';
+import { describe, expect, it } from 'vitest';
+import type { SocketClient } from '../harness/client.ts';
 import { guestPath } from '../harness/guests.ts';
-import { bootAgent, startTsvmm } from '../harness/test-vm.ts';
-import type { Vm, VmOptions } from '../harness/vm.ts';
+import { bootWithPort, dial } from '../harness/monitor-port.ts';
+import { startTsvmm } from '../harness/test-vm.ts';
+import type { Vm } from '../harness/vm.ts';
 
 const PROMPT = '(tsvmm) ';
-
-/** Boots with the monitor on a free port. */
-async function boot(options: VmOptions = {}): Promise<{ vm: Vm; port: number }> {
-  const vm = await bootAgent({ ...options, args: ['--monitor', 'tcp:0', ...(options.args ?? [])] });
-  await vm.process.stderr.expect('"option":"--monitor"');
-  const port = Number(/"option":"--monitor".*"port":(\d+)/.exec(vm.process.stderr.transcript)?.[1]);
-  return { vm, port };
-}
-
-async function dial(vm: Vm, port: number): Promise<SocketClient> {
-  const client = await SocketClient.dial(port, 'monitor', () => vm.process.describe());
-  onTestFinished(() => client.destroy());
-  return client;
-}
 
 /** Sends a line. @returns what comes up to the next prompt */
 async function ask(client: SocketClient, text: string): Promise<string> {
@@ -35,7 +22,7 @@ async function greeted(vm: Vm, port: number): Promise<SocketClient> {
 
 describe('a page in a browser', () => {
   it('cannot have the monitor run the lines that it posts', async () => {
-    const { vm, port } = await boot();
+    const { vm, port } = await bootWithPort();
     const client = await greeted(vm, port);
     expect(await ask(client, 'info status\n')).toBe('VM status: running\n');
     const post = request({ port, host: '127.0.0.1', method: 'POST', path: '/' });
@@ -53,7 +40,7 @@ describe('a page in a browser', () => {
     ['a request without a newline', 'PUT / HTTP/1.1'],
     ['a TLS handshake', '\x16\x03\x01\nstop\n'],
   ])('is hung up on for %s', async (_, text) => {
-    const { vm, port } = await boot();
+    const { vm, port } = await bootWithPort();
     const client = await greeted(vm, port);
     client.write(text);
     client.end();
@@ -66,7 +53,7 @@ describe('a page in a browser', () => {
   });
 
   it('does not fill the log, however often it tries', async () => {
-    const { vm, port } = await boot();
+    const { vm, port } = await bootWithPort();
     for (let i = 0; i < 60; i++) {
       const client = await greeted(vm, port);
       client.write('GET / HTTP/1.1\r\n\r\n');
@@ -86,7 +73,7 @@ describe('a page in a browser', () => {
 
 describe('telnet', () => {
   it('may negotiate, and end lines as it likes', async () => {
-    const { vm, port } = await boot();
+    const { vm, port } = await bootWithPort();
     const client = await greeted(vm, port);
     const options = Buffer.from([255, 251, 31, 255, 253, 3, 255, 250, 31, 0, 80, 0, 10, 255, 240]);
     client.write(Buffer.concat([options, Buffer.from('info sta')]));
@@ -101,7 +88,7 @@ describe('telnet', () => {
 
 describe('a reader made for the established monitor', () => {
   it('finds its command in the first line, and the state as the last word of the next', async () => {
-    const { vm, port } = await boot({ args: ['--monitor-prompt', 'qemu'] });
+    const { vm, port } = await bootWithPort({ args: ['--monitor-prompt', 'qemu'] });
     const client = await dial(vm, port);
     await client.text.expect('(qemu) ');
     client.write('info status\n');

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
@@ -6,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { setLogLevel } from '../log.ts';
 import { MachineEvents } from '../machine/events.ts';
 import { FakeMachine } from '../monitor/testing/fake-machine.ts';
+import { openSocket } from '../terminal/open-socket.ts';
 import { temporaryFolder } from '../terminal/testing/temporary-folder.ts';
 import { connectVm } from './client/remote-vm.ts';
 import { Servers } from './servers.ts';
@@ -54,6 +56,26 @@ describe('Servers', () => {
       `unix:${path}`,
     ]);
     for (const where of opened.qmp) await expectAnswer(where);
+  });
+
+  it('says where the monitor is, likewise', async () => {
+    const opened = await open({ monitor: 'tcp:0' });
+    opened.serve(new FakeMachine(), new MachineEvents());
+    expect(opened.monitor).toMatch(/^tcp:127\.0\.0\.1:[1-9]\d+$/);
+    const socket = await openSocket(
+      opened.monitor ?? '',
+      '--monitor',
+      new AbortController().signal,
+    );
+    const [greeting] = (await once(socket, 'data')) as [Buffer];
+    expect(greeting.toString()).toMatch(/^tsvmm .* monitor/);
+    socket.destroy();
+    const path = join(folder, 'monitor');
+    const other = await open({ monitor: `unix:${path}` });
+    expect(other.monitor).toBe(`unix:${path}`);
+    await opened.close();
+    await other.close();
+    expect((await open({})).monitor).toBeUndefined();
   });
 
   it.skipIf(!hasIpv6)('says an IPv6 address as it is written before a port', async () => {

@@ -7,6 +7,8 @@ import type { VmOptions } from './options.ts';
 
 /** Something that others come in by: open before the machine is there, and served once it is. */
 interface Entrance {
+  /** As `openListener` has it. */
+  readonly where?: string;
   serve(control: MachineControl, events: MachineEvents): void;
   close(): Promise<void>;
 }
@@ -21,12 +23,13 @@ async function openMonitor(where: string, style: PromptStyle): Promise<Entrance>
   if (target.kind === 'stdio' || target.kind === 'none') {
     throw new ConfigError('BAD_OPTION', `--monitor=${where}: a program can only give a socket`);
   }
-  const { listener } = await openListener(target, '--monitor');
+  const { listener, where: place } = await openListener(target, '--monitor');
   let close = (): Promise<void> => {
     listener.close();
     return Promise.resolve();
   };
   return {
+    where: place,
     serve: (control) => {
       const monitor = new Monitor(control, style);
       monitor.serveSocket(listener);
@@ -40,6 +43,7 @@ async function openMonitor(where: string, style: PromptStyle): Promise<Entrance>
 export class Servers {
   readonly #entrances: Entrance[] = [];
   #qmp: readonly string[] = [];
+  #monitor: string | undefined;
 
   /** Opens what the options name. @throws (rejects with) ConfigError; nothing is left then */
   static async open(options: VmOptions): Promise<Servers> {
@@ -51,7 +55,11 @@ export class Servers {
     const servers = new Servers();
     try {
       if (wheres.length > 0) await servers.#openQmp(wheres, qmpEventIntervalMs);
-      if (monitor !== undefined) servers.#entrances.push(await openMonitor(monitor, style));
+      if (monitor !== undefined) {
+        const entrance = await openMonitor(monitor, style);
+        servers.#entrances.push(entrance);
+        servers.#monitor = entrance.where;
+      }
     } catch (error) {
       await servers.close();
       throw error;
@@ -69,6 +77,11 @@ export class Servers {
   /** Where programs connect, each as `connectVm` takes it. */
   get qmp(): readonly string[] {
     return this.#qmp;
+  }
+
+  /** Where people connect, as `tsvmm monitor` takes it. */
+  get monitor(): string | undefined {
+    return this.#monitor;
   }
 
   serve(control: MachineControl, events: MachineEvents): void {

@@ -73,6 +73,8 @@ export class Vm implements VmControl {
   readonly serial: Duplex;
   /** Where its QMP sockets are, each as `connectVm` takes it: `tcp:` with the port that it got. */
   readonly qmp: readonly string[];
+  /** Where its monitor's socket is, as `tsvmm monitor` takes it, likewise; undefined without one. */
+  readonly monitorAt: string | undefined;
   /** Resolves when the machine has ended and everything is given back. */
   readonly ended: Promise<VmEnd>;
   readonly #machine: Machine;
@@ -87,6 +89,7 @@ export class Vm implements VmControl {
     this.#host = new LocalHost(machine);
     this.serial = serial;
     this.qmp = servers.qmp;
+    this.monitorAt = servers.monitor;
     this.ended = this.#end(parts);
     // Somebody may wait for close() alone, which tells of it too.
     this.ended.catch(() => undefined);

@@ -2,8 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { EXIT_CODE } from '../errors.ts';
-import { parseMonitorTarget } from '../terminal/target.ts';
-import { connectUnix } from '../terminal/unix-client.ts';
+import { openSocket } from '../terminal/open-socket.ts';
 
 /** Signals that end the conversation; the terminal is put back first. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -18,10 +17,21 @@ function isInForeground(): boolean {
   return fields[2] === fields[5];
 }
 
-function pathOf(where: string): string {
-  if (!where.startsWith('unix:')) return where;
-  const target = parseMonitorTarget(where);
-  return target.kind === 'unix' ? target.path : where;
+/** How long a host may take to answer. */
+const CONNECT_MS = 30_000;
+
+/** @throws (rejects with) HostError, ConfigError */
+async function connect(where: string): Promise<Socket> {
+  const late = new AbortController();
+  const why = new Error(`the host has not answered in ${CONNECT_MS / 1000} s`);
+  const timer = setTimeout(() => late.abort(why), CONNECT_MS);
+  try {
+    const socket = await openSocket(where, '--monitor', late.signal);
+    // A lost connection is closed, and that is what the rest waits for.
+    return socket.on('error', () => socket.destroy());
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** A person at a terminal: lines are edited here, and run there. */
@@ -92,12 +102,12 @@ async function passOn(socket: Socket): Promise<number> {
 /**
  * Talks to the monitor at a socket until either side has enough.
  *
- * @param where  the socket's path, or `unix:PATH` as for `--monitor`
+ * @param where  the socket's path, or `unix:PATH` or `tcp:ADDR:PORT` as for `--monitor`
  * @returns the exit code
  * @throws (rejects with) HostError when no monitor answers there
  */
 export async function monitor(where: string): Promise<number> {
-  const socket = await connectUnix(pathOf(where));
+  const socket = await connect(where);
   const isTerminal = process.stdin.isTTY && process.stdout.isTTY;
   try {
     return await (isTerminal ? converse(socket, where) : passOn(socket));

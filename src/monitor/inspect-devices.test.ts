@@ -147,6 +147,17 @@ describe('trees', () => {
     expect(text).toContain('addr 00:01.0, pci id 1af4:1058 (sub 1af4:1100)\n');
     expect(text).toContain('        bar 0: i/o at 0xc040 [0xc05f]\n');
     expect(text).toContain('        bar 2: mem of 0x4000, not placed\n');
+    expect(await run('info qtree -b')).toBe(
+      [
+        'bus: main-system-bus',
+        '  dev: serial, id ""',
+        '  dev: pci-host, id ""',
+        '    bus: pci.0',
+        '      dev: pci-function, id ""',
+        '      dev: virtio-mem-pci, id "vm0"',
+        '',
+      ].join('\n'),
+    );
   });
 });
 

@@ -7,7 +7,7 @@ const INTRODUCTION = `# The monitor
 <!-- Made by \`node scripts/docs/monitor.mjs\` from the table of commands; change them there. -->
 
 The monitor is a command line for a running machine: on the terminal (Ctrl-A C), and on sockets
-(\`--monitor unix:PATH\`). It speaks the established HMP dialect, so scripts made for that work:
+(\`--monitor unix:PATH\`, \`tcp:PORT\`). It speaks the established HMP dialect, so scripts made for that work:
 
     echo 'info memory-devices' | socat - unix-connect:monitor.sock
 

@@ -52,7 +52,7 @@ export class PlainClient {
     this.#session = session;
     this.#style = style;
     this.#isStranger = isRemote;
-    const telnet = isRemote ? new TelnetInput() : undefined;
+    const telnet = new TelnetInput(isRemote);
     this.done = new Promise((resolve) => (this.#finish = resolve));
     endpoint.onDrain(() => this.#wake?.());
     endpoint.onClose(() => {
@@ -64,7 +64,7 @@ export class PlainClient {
     endpoint.onEnd(() => void this.#runLast());
     endpoint.onInput((bytes) => {
       endpoint.pauseInput();
-      this.#splitter.push(telnet?.filter(bytes) ?? bytes);
+      this.#splitter.push(telnet.filter(bytes));
       void this.#runLines();
     });
   }

@@ -41,3 +41,10 @@ describe.each([1, 2, 3, 1000])('in pieces of %i bytes', (size) => {
 it('gives a line at its carriage return, not only once more has come', () => {
   expect(Buffer.from(new TelnetInput().filter(bytes('stop\r'))).toString()).toBe('stop\n');
 });
+
+it('knows no commands where nobody is telnet, only line ends', () => {
+  const input = new TelnetInput(false);
+  expect([...input.filter(Uint8Array.of(0xff, 0xfb, 0x0d, 0x0a, 0xff, 0x0d))]).toEqual([
+    ...[0xff, 0xfb, 0x0a, 0xff, 0x0a],
+  ]);
+});

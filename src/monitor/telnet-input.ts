@@ -27,14 +27,20 @@ function stateAfter(state: State, byte: number): State {
 }
 
 /**
- * What comes over TCP, where the client may be telnet: its commands are taken out, and each of CR LF, CR NUL
- * and a lone CR ends a line (RFC 854, RFC 1123 §3.3.1). Nothing is negotiated: unanswered, both sides keep to
+ * What comes from a client that may be telnet, or behave as a terminal's Return key, as expect does: telnet's
+ * commands are taken out, and each of CR LF, CR NUL and a lone CR ends a line (RFC 854, RFC 1123 §3.3.1). Nothing is negotiated: unanswered, both sides keep to
  * plain text. Other clients lose nothing, since no text of UTF-8 has a byte of 0xff.
  */
 export class TelnetInput {
   #state: State = 'text';
+  readonly #mayBeTelnet: boolean;
   /** Whether a carriage return came last: the line has ended, and an LF or NUL behind it belongs to that. */
   #hasReturned = false;
+
+  /** @param mayBeTelnet  whether a byte of 0xff begins a command */
+  constructor(mayBeTelnet = true) {
+    this.#mayBeTelnet = mayBeTelnet;
+  }
 
   /** @returns the text among the bytes, its lines ending in newlines; may be the same bytes */
   filter(bytes: Uint8Array): Uint8Array {
@@ -54,7 +60,7 @@ export class TelnetInput {
       this.#state = stateAfter(this.#state, byte);
       return undefined;
     }
-    if (byte === IAC) {
+    if (byte === IAC && this.#mayBeTelnet) {
       this.#state = 'command';
       return undefined;
     }

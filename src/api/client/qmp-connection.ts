@@ -6,7 +6,7 @@ import { ValueSplitter } from '../../qmp/json/value-splitter.ts';
 import { writeJson } from '../../qmp/json/write.ts';
 import type { ArgumentsOf, CommandName } from '../../qmp/schema/commands.ts';
 import { Deadline } from '../deadline.ts';
-import { openSocket } from './open-socket.ts';
+import { openSocket } from '../../terminal/open-socket.ts';
 
 /** A message of the server is no longer than this; `query-qmp-schema` is the longest. */
 const LIMITS = { bytes: 16 * 1024 * 1024, depth: 64 } as const;
@@ -57,7 +57,7 @@ export class QmpConnection {
     const late = new AbortController();
     const deadline = new Deadline(timeoutMs, () => late.abort(new Error(why)));
     try {
-      const socket = await openSocket(where, late.signal);
+      const socket = await openSocket(where, '--qmp', late.signal);
       const connection = new QmpConnection(socket, where, handlers);
       late.signal.addEventListener('abort', () => connection.#lost(why));
       await connection.execute('qmp_capabilities', {});

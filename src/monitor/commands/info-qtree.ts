@@ -75,14 +75,15 @@ function isBehindBar(pci: readonly PciFunctionInfo[], space: string, start: numb
 
 export const infoQtree: MonitorCommand = {
   name: 'info qtree',
-  summary: 'show the devices, their buses and properties',
-  run: (_args, { control }) => {
+  parameters: [{ name: '-b', optional: true }],
+  summary: 'show the devices, their buses and properties (-b: without properties and places)',
+  run: (args, { control }) => {
     const pci = control.pciFunctions();
     const objects = control.objects();
     const objectOf = (id: string): ObjectInfo | undefined =>
       id === '' ? undefined : objects.find(({ path }) => path === `/machine/peripheral/${id}`);
     const functions = pci.flatMap((info) => describeFunction(info, objectOf(info.id)));
-    return lines([
+    const all = [
       'bus: main-system-bus',
       '  type System',
       ...indent(fixedDevices(control.addressSpaces(), pci), 2),
@@ -90,6 +91,7 @@ export const infoQtree: MonitorCommand = {
       '    bus: pci.0',
       '      type PCI',
       ...indent(functions, 6),
-    ]);
+    ];
+    return lines(args.has('-b') ? all.filter((text) => /^ *(bus|dev): /.test(text)) : all);
   },
 };

@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
-import { errorCode, HostError, messageOf } from '../../errors.ts';
-import { parseQmpTarget } from '../../qmp/target.ts';
-import { connectUnix } from '../../terminal/unix-client.ts';
+import { errorCode, HostError, messageOf } from '../errors.ts';
+import { parseSocketTarget } from './target.ts';
+import { connectUnix } from './unix-client.ts';
 
 /** Why there is no connection, in words, where the code of the failed system call is a known one. */
 const REASONS: Readonly<Record<string, string>> = {
@@ -18,15 +18,20 @@ function explain(error: unknown): string {
 }
 
 /**
- * Connects to a machine: `unix:PATH`, `tcp:ADDR:PORT` as for `--qmp`; anything else is the path of a
- * socket.
+ * Connects to a machine: `unix:PATH`, `tcp:ADDR:PORT` or `tcp:PORT` as for the option that made the socket;
+ * anything else is the path of one.
  *
+ * @param option  as `--qmp`, for messages
  * @param signal  gives up a host that does not answer: a socket here does at once
  * @throws (rejects with) HostError saying in a line why not, or ConfigError
  */
-export async function openSocket(where: string, signal: AbortSignal): Promise<Socket> {
+export async function openSocket(
+  where: string,
+  option: string,
+  signal: AbortSignal,
+): Promise<Socket> {
   if (!/^(unix|tcp):/.test(where)) return connectUnix(where);
-  const target = parseQmpTarget(where);
+  const target = parseSocketTarget(where, option);
   if (target.kind === 'unix') return connectUnix(target.path);
   const socket = connect({ port: target.port, host: target.host, signal });
   try {
