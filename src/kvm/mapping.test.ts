@@ -270,13 +270,32 @@ describe.skipIf(NO_KVM !== '')('a memslot', () => {
 
 describe('zeros in place of memory', () => {
   const SIZE = 8 * MIB;
-  const [AT, LENGTH] = [2 * MIB, 2 * MIB];
+  /** A length that nothing else in this process has. */
+  const [AT, LENGTH] = [2 * MIB, 2 * MIB + 7 * PAGE];
 
-  const rss = (): number => {
-    const [, kib] = /^Rss:\s+(\d+) kB/m.exec(readFileSync('/proc/self/smaps_rollup', 'utf8')) ?? [];
-    return Number(kib) * 1024;
-  };
   const mapCount = (): number => readFileSync('/proc/self/maps', 'utf8').split('\n').length;
+
+  /** The zeros alone: of memory and mappings the engine has more or less at will. */
+  function findZeros(): { start: number; residentKib: number } {
+    const entries = readFileSync('/proc/self/smaps', 'utf8').split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+    const size = `\nSize:${String(LENGTH / 1024).padStart(19)} kB`;
+    const zeros = entries.filter((entry) => entry.includes(size) && /^\S+ r--/.test(entry));
+    expect(zeros).toHaveLength(1);
+    const [, start = '', kib] = /^(\w+)-.*^Rss:\s+(\d+) kB/ms.exec(zeros[0] ?? '') ?? [];
+    return { start: Number.parseInt(start, 16), residentKib: Number(kib) };
+  }
+
+  /** What the kernel has of mappings from an address on. */
+  function mappingsFrom(start: number): readonly string[] {
+    const lines = readFileSync('/proc/self/maps', 'utf8').split('\n');
+    const inside = (line: string): boolean => {
+      const [from = 0, to = 0] = (line.split(' ')[0] ?? '')
+        .split('-')
+        .map((it) => Number.parseInt(it, 16));
+      return from < start + SIZE && to > start;
+    };
+    return lines.filter(inside);
+  }
 
   /** Reads all of a range as another would: with a system call. */
   function readByKernel(mapping: NativeMapping): number {
@@ -307,21 +326,24 @@ describe('zeros in place of memory', () => {
     mapping.protect(0, PAGE, 'read-write');
     mapping.write(0, Uint8Array.of(7));
     mapping.protect(0, PAGE, 'none');
-    const maps = mapCount();
-    const before = { rss: rss(), blocks: blocks() };
-    const rounds = 50;
-    for (let round = 0; round < rounds; round++) {
+    const blocksBefore = blocks();
+    const round = (): number => {
       mapping.showZeros(AT, LENGTH);
       readByKernel(mapping);
       expect(() => mapping.read(AT, new Uint8Array(1))).toThrow('not readable');
       expect(() => mapping.advise(AT, LENGTH, MADV_POPULATE_WRITE)).toThrow();
-      expect(blocks()).toBe(before.blocks);
+      expect(blocks()).toBe(blocksBefore);
+      const zeros = findZeros();
+      expect(zeros.residentKib).toBe(0);
       mapping.hideZeros(AT, LENGTH);
       expect(() => readByKernel(mapping)).toThrow();
-    }
-    expect(rss() - before.rss).toBeLessThan(LENGTH);
-    // The process makes some of its own meanwhile: not one of each round is left.
-    expect(mapCount()).toBeLessThan(maps + rounds);
+      return zeros.start - AT;
+    };
+    const start = round();
+    const left = mappingsFrom(start);
+    expect(left).not.toEqual([]);
+    for (let rounds = 0; rounds < 20; rounds++) expect(round()).toBe(start);
+    expect(mappingsFrom(start)).toEqual(left);
     // Memory again, from nothing, with what is around it.
     mapping.protect(0, SIZE, 'read-write');
     mapping.write(AT, Uint8Array.of(9));
