@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { hostReport } from './host.ts';
 import type { HostMeasurement } from './host-measurement.ts';
 import type { Measurement } from './measurement.ts';
+import { firstRequests } from './measurements/first-requests.ts';
 import { hugePages } from './measurements/huge-pages.ts';
 import { idle, plugged, removal, staticMemslot } from './measurements/memory.ts';
 import { memslots } from './measurements/memslots.ts';
@@ -10,6 +11,7 @@ import { protection } from './measurements/protection.ts';
 import { requests } from './measurements/requests.ts';
 import { stall } from './measurements/stall.ts';
 import { startUp } from './measurements/start-up.ts';
+import { touched } from './measurements/touched.ts';
 import { parseOptions, USAGE, type BenchOptions } from './options.ts';
 import { findQemu } from './qemu.ts';
 import { markdown, type Results } from './report.ts';
@@ -20,9 +22,11 @@ import type { Vmm } from './vmm.ts';
 const RESULTS = join(import.meta.dirname, '..', '..', 'bench-results');
 const MEASUREMENTS: readonly Measurement[] = [
   startUp,
+  firstRequests,
   requests,
   plugged,
   removal,
+  touched,
   hugePages,
   idle,
   stall,

@@ -3,8 +3,6 @@ import { AgentVm, type Vmm } from '../vmm.ts';
 
 const REQUESTS = ['plug', 'unplug', 'state'] as const;
 const SILENCE_US = 100;
-/** What a guest that boots sends in all: compilers have not seen the code yet. */
-const FIRST = 200;
 
 async function run(vmm: Vmm, quick: boolean): Promise<Values> {
   const device = { size: '1T', requested: '1G', dynamic: true };
@@ -12,7 +10,6 @@ async function run(vmm: Vmm, quick: boolean): Promise<Values> {
   return await AgentVm.run(vmm, device, async ({ agent }) => {
     await agent.initMem();
     const values: Record<string, number> = {};
-    values['first plugs us'] = (await agent.field(`bench plug ${FIRST}`, 'p50')) / 1000;
     for (const request of REQUESTS) {
       const warmUp = quick ? 1000 : 5000;
       await agent.ok(`bench ${request} ${warmUp}`);
