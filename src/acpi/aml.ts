@@ -1,4 +1,4 @@
-import { type Field, u16, u32, u64, u8 } from './fields.ts';
+import { type Field, inRow, u16, u32, u64, u8 } from './fields.ts';
 
 /*
  * Encoder for ACPI machine language: each function gives the bytes of one term.
@@ -13,12 +13,12 @@ const EXT_OP = 0x5b;
 /** A length that counts its own bytes, in front of what it covers (§20.2.4). */
 function withLength(content: Aml): Aml {
   const oneByte = content.length + 1;
-  if (oneByte < 0x40) return [oneByte, ...content];
+  if (oneByte < 0x40) return inRow([oneByte], content);
   for (let extra = 1; extra <= 3; extra += 1) {
     const total = content.length + 1 + extra;
     if (total >= 2 ** (4 + 8 * extra)) continue;
     const high = u32(Math.floor(total / 16)).slice(0, extra);
-    return [(extra << 6) | (total & 0x0f), ...high, ...content];
+    return inRow([(extra << 6) | (total & 0x0f)], high, content);
   }
   throw new RangeError(`${content.length} bytes are too many for one AML package`);
 }
@@ -33,9 +33,9 @@ export function path(text: string): Aml {
   const isAbsolute = text.startsWith('\\');
   const segments = (isAbsolute ? text.slice(1) : text).split('.').map(segment);
   const prefix = isAbsolute ? [0x5c] : [];
-  if (segments.length === 1) return [...prefix, ...segments.flat()];
-  if (segments.length === 2) return [...prefix, 0x2e, ...segments.flat()];
-  return [...prefix, 0x2f, ...u8(segments.length), ...segments.flat()];
+  if (segments.length === 1) return inRow(prefix, ...segments);
+  if (segments.length === 2) return inRow(prefix, [0x2e], ...segments);
+  return inRow(prefix, [0x2f], u8(segments.length), ...segments);
 }
 
 /** A whole number up to 2^53-1, in its shortest form. */
@@ -53,12 +53,12 @@ export function string(text: string): Aml {
 }
 
 export function buffer(bytes: Field): Aml {
-  return [0x11, ...withLength([...integer(bytes.length), ...bytes])];
+  return inRow([0x11], withLength(inRow(integer(bytes.length), bytes)));
 }
 
 /** @param elements  at most 255 */
 export function pack(elements: readonly Aml[]): Aml {
-  return [0x12, ...withLength([...u8(elements.length), ...elements.flat()])];
+  return inRow([0x12], withLength(inRow(u8(elements.length), ...elements)));
 }
 
 /** `PNP0A08` as the integer that stands for it (ACPI 6.5 §19.3.4). */
@@ -83,15 +83,15 @@ export function uuid(text: string): Aml {
 
 /** Declares a named value. */
 export function name(at: string, value: Aml): Aml {
-  return [0x08, ...path(at), ...value];
+  return inRow([0x08], path(at), value);
 }
 
 export function scope(at: string, terms: readonly Aml[]): Aml {
-  return [0x10, ...withLength([...path(at), ...terms.flat()])];
+  return inRow([0x10], withLength(inRow(path(at), ...terms)));
 }
 
 export function device(at: string, terms: readonly Aml[]): Aml {
-  return [EXT_OP, 0x82, ...withLength([...path(at), ...terms.flat()])];
+  return inRow([EXT_OP, 0x82], withLength(inRow(path(at), ...terms)));
 }
 
 export interface MethodOptions {
@@ -102,7 +102,7 @@ export interface MethodOptions {
 
 export function method(at: string, options: MethodOptions, terms: readonly Aml[]): Aml {
   const flags = options.args | (options.serialized ? 8 : 0);
-  return [0x14, ...withLength([...path(at), ...u8(flags), ...terms.flat()])];
+  return inRow([0x14], withLength(inRow(path(at), u8(flags), ...terms)));
 }
 
 export const arg = (index: number): Aml => u8(0x68 + index);
@@ -115,12 +115,12 @@ export const not = (a: Aml): Aml => [0x92, ...a];
 export const ret = (value: Aml): Aml => [0xa4, ...value];
 
 export function when(condition: Aml, terms: readonly Aml[]): Aml {
-  return [0xa0, ...withLength([...condition, ...terms.flat()])];
+  return inRow([0xa0], withLength(inRow(condition, ...terms)));
 }
 
 /** Follows a `when`. */
 export function otherwise(terms: readonly Aml[]): Aml {
-  return [0xa1, ...withLength(terms.flat())];
+  return inRow([0xa1], withLength(inRow(...terms)));
 }
 
 /** Names four bytes of a buffer, counted from `offset`. */

@@ -5,6 +5,8 @@
 /** The bytes of one or more fields. */
 export type Field = readonly number[];
 
+const NOTHING: Field = [];
+
 function littleEndian(value: number, size: number): Field {
   if (!Number.isSafeInteger(value) || value < 0 || value >= 2 ** (8 * size)) {
     throw new RangeError(`${String(value)} is not a whole number of ${size} bytes`);
@@ -31,6 +33,14 @@ export function ascii(text: string, size: number): Field {
   return [...Buffer.from(text.padEnd(size), 'ascii')];
 }
 
+/**
+ * Fields in a row. Tables are made once, by code that is not compiled yet: there this is many times as
+ * fast as spreading them, or `flat`.
+ */
+export function inRow(...fields: readonly Field[]): Field {
+  return NOTHING.concat(...fields);
+}
+
 export function join(fields: readonly Field[]): Uint8Array {
-  return Uint8Array.from(fields.flat());
+  return Uint8Array.from(inRow(...fields));
 }

@@ -1,4 +1,4 @@
-import { ascii, type Field, join, u32, u8 } from './fields.ts';
+import { ascii, type Field, inRow, join, u32, u8 } from './fields.ts';
 
 /** Bytes of the header that every table but RSDP and FACS begins with. */
 export const HEADER_SIZE = 36;
@@ -25,7 +25,7 @@ export function systemTable(
   revision: number,
   body: readonly Field[],
 ): Uint8Array {
-  const content = body.flat();
+  const content = inRow(...body);
   const table = join([
     ascii(signature, 4),
     u32(HEADER_SIZE + content.length),
