@@ -198,6 +198,11 @@ export class VirtioCore implements VirtioHost {
     }
   }
 
+  /** The driver lets the device at memory no longer: whatever is under way breaks its queue. */
+  withdrawMemory(): void {
+    for (const queue of this.#state.queues) queue?.withdraw();
+  }
+
   configChanged(): void {
     this.#config.changed();
     if (this.#has(VIRTIO_STATUS_DRIVER_OK)) this.#transport.configInterrupt();

@@ -272,6 +272,19 @@ describe('a pause', () => {
     expect(queue.calls).toContain('serve 1');
   });
 
+  it('in which nobody kicked leaves the ring alone when it ends', async () => {
+    const queue = new FakeQueue();
+    const runner = queue.recorder();
+    for (let round = 0; round < 2; round++) {
+      runner.pause();
+      if (round === 0) runner.kick();
+      runner.resume();
+      await turnOfTheLoop();
+      expect(queue.calls.length > 0).toBe(round === 0);
+      queue.calls.length = 0;
+    }
+  });
+
   it('from within a request takes effect after it', async () => {
     const queue = new FakeQueue();
     const runner: QueueRunner = queue.runner((chain) => {

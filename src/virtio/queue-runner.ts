@@ -40,6 +40,8 @@ export class QueueRunner {
   readonly #window = new PollWindow();
   #state: RunnerState = 'idle';
   #paused = false;
+  /** A kick came, or a turn was cut short, while paused: there may be requests, and no kick to come. */
+  #missed = false;
   #immediate: NodeJS.Immediate | undefined;
   /** When the turn has to give way, ms. */
   #deadline = 0;
@@ -64,6 +66,7 @@ export class QueueRunner {
 
   /** The driver kicked. Serves at once, on the caller's stack. */
   kick(): void {
+    this.#missed ||= this.#paused;
     if (this.#state !== 'idle' || this.#paused || !this.#queue.spin(1)) return;
     const time = this.#clock();
     if (this.#window.woken(time - this.#quietSince)) this.#gaveUp();
@@ -72,6 +75,7 @@ export class QueueRunner {
 
   /** Looks at the ring soon, from the event loop. */
   schedule(): void {
+    this.#missed ||= this.#paused;
     if (this.#state !== 'idle' || this.#paused) return;
     this.#continueLater();
   }
@@ -81,9 +85,14 @@ export class QueueRunner {
     this.#paused = true;
   }
 
+  /**
+   * Goes on, with what was kicked meanwhile. A ring that nobody kicked is not looked at: it may be
+   * gone, as when one kernel has booted another, which lets us at memory before it resets us.
+   */
   resume(): void {
     this.#paused = false;
-    this.schedule();
+    if (this.#missed) this.schedule();
+    this.#missed = false;
   }
 
   /** For good. */
@@ -129,6 +138,7 @@ export class QueueRunner {
     if (this.#state === 'stopped') return false;
     if (!this.#paused) return true;
     this.#state = 'idle';
+    this.#missed = true;
     return false;
   }
 

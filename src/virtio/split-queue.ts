@@ -204,6 +204,15 @@ export class SplitQueue {
     this.#runner?.resume();
   }
 
+  /**
+   * The driver lets us at memory no longer. What is under way can never be answered: where its answer
+   * belongs may be something else by then.
+   */
+  withdraw(): void {
+    if (this.#inFlight === 0) return;
+    this.#fault(`bus mastering went off with requests under way: ${this.#inFlight}`);
+  }
+
   /** For good: no byte of guest memory is touched any more, completions to come are dropped. */
   stop(): void {
     this.#owner.dead = true;

@@ -107,6 +107,42 @@ describe('bus mastering', () => {
     expect(driver.queues[0]?.collect()).toHaveLength(1);
   });
 
+  it('that comes back touches nothing before a kick: rings may be another kernel’s memory', async () => {
+    const driver = new PciDriver();
+    driver.start();
+    await turnOfTheLoop();
+    driver.queues[0]?.send(Uint8Array.of(1), 1);
+    expect(driver.queues[0]?.collect()).toHaveLength(1);
+    driver.config.write(COMMAND, MEMORY, 2);
+    const before = driver.memory.ram.fill(0xa5).slice();
+    driver.config.write(COMMAND, MEMORY | MASTER, 2);
+    await turnOfTheLoop();
+    expect(driver.memory.ram).toEqual(before);
+    expect(driver.transport.info.needsReset).toBeUndefined();
+  });
+
+  it('that goes under a request leaves it without an answer, also if it comes back', async () => {
+    const driver = new PciDriver();
+    driver.device.holding = true;
+    driver.start();
+    driver.queues[0]?.send(Uint8Array.of(1), 1);
+    await turnOfTheLoop();
+    driver.config.write(COMMAND, MEMORY, 2);
+    const before = driver.memory.ram.fill(0xa5).slice();
+    driver.config.write(COMMAND, MEMORY | MASTER, 2);
+    driver.device.release();
+    await turnOfTheLoop();
+    expect(driver.memory.ram).toEqual(before);
+    expect(driver.transport.info.needsReset).toContain('bus mastering');
+    driver.device.holding = false;
+    driver.status = 0;
+    driver.memory.ram.fill(0);
+    driver.start();
+    await turnOfTheLoop();
+    driver.queues[0]?.send(Uint8Array.of(7), 1);
+    expect(driver.queues[0]?.collect()).toHaveLength(1);
+  });
+
   it('and a machine that runs: either alone does not do', async () => {
     const driver = new PciDriver();
     driver.start();

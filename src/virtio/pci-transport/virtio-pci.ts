@@ -191,6 +191,7 @@ export class VirtioPci {
       busMasterChanged: (enabled) => {
         this.#busMaster = enabled;
         this.#updateServing();
+        if (!enabled) this.#core.withdrawMemory();
       },
       reset: () => this.#core.reset(),
     };
