@@ -65,6 +65,11 @@ export class MadeUpDriver {
     core.writeStatus(core.status | VIRTIO_STATUS_DRIVER_OK);
   }
 
+  /** Resets the device: what was asked and not answered never will be. */
+  stop(): void {
+    this.#core.writeStatus(0);
+  }
+
   /** Whether every request has been answered. */
   get isIdle(): boolean {
     return this.#view.getUint16(RINGS.used + 2, true) === this.#avail;

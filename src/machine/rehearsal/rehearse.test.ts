@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { VirtioCore } from '../../virtio/core.ts';
+import { turnOfTheLoop } from '../../virtio/testing/event-loop.ts';
 import { MadeUpDevice } from './made-up-device.ts';
 
 afterEach(() => {
@@ -32,6 +34,26 @@ describe('a device that is made up', () => {
     await answered(made, 1000);
     expect(sizes).toContain(0);
     expect(Math.max(...sizes)).toBe(made.device.properties.size);
+  });
+});
+
+describe('a device that is made up and rests', () => {
+  it('has nothing to complain of, though requests are under way', async () => {
+    let time = 0;
+    // So slow that each turn of the event loop has time for one request.
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => (time += 100));
+    const complaint = vi.spyOn(VirtioCore.prototype, 'needsReset');
+    const made = new MadeUpDevice();
+    while (made.answered < 5) {
+      made.step();
+      await turnOfTheLoop();
+    }
+    await made.rest();
+    for (let turn = 0; turn < 3; turn++) await turnOfTheLoop();
+    clock.mockRestore();
+    expect(complaint).not.toHaveBeenCalled();
+    expect(made.answered).toBeLessThan(30);
+    complaint.mockRestore();
   });
 });
 

@@ -33,7 +33,7 @@ export function rehearse(): () => void {
         for (const device of devices) device.step();
         const answered = devices.reduce((sum, device) => sum + device.answered, 0);
         if (answered < REQUESTS) next = setImmediate(turn);
-        else for (const device of devices) device.rest();
+        else for (const device of devices) void device.rest();
       };
       turn();
     } catch (error) {
