@@ -120,7 +120,7 @@ describe.skipIf(MODEL === undefined)(
     it.skipIf(!CAN_NEST)('and all of it once the guest has run a guest of its own', async () => {
       const costOf = (size: number): number => memslotMetadataBytes(size, whenNesting(MODEL!));
       const { size } = measurable(costOf);
-      const guest = new NestingGuest();
+      const guest = new NestingGuest(HOST!.tdp);
       try {
         const slot = { slot: 1, flags: 0, gpa: size, size, mapping, offset: 0 };
         guest.outer.vm.setMemslot(slot);

@@ -23,7 +23,7 @@ const OUTER = [
   ...[0xe6, 0x10], // out 0x10, al
 ];
 
-function vmcb(): Uint8Array {
+function vmcb(nestedPaging: boolean): Uint8Array {
   const view = new DataView(new ArrayBuffer(4096));
   const u32 = (at: number, value: number): void => view.setUint32(at, value, true);
   const u64 = (at: number, value: bigint): void => view.setBigUint64(at, value, true);
@@ -35,7 +35,7 @@ function vmcb(): Uint8Array {
   u32(0x0c, INTERCEPT_HLT);
   u32(0x10, INTERCEPT_VMRUN);
   u32(0x58, 1); // ASID
-  u64(0x90, 1n); // nested paging, by the outer guest's own tables
+  u64(0x90, nestedPaging ? 1n : 0n); // by the outer guest's own tables
   u64(0xb0, BigInt(PML4));
   for (const at of [0x400, 0x420, 0x430]) segment(at, 0x20, 0xc93); // ES, SS, DS
   segment(0x410, 0x18, 0xa9b); // CS
@@ -52,21 +52,27 @@ function vmcb(): Uint8Array {
 }
 
 /**
- * A guest of an AMD processor that runs a guest of its own with nested paging, so that KVM has to
- * shadow its page tables.
+ * A guest of an AMD processor that runs a guest of its own, with nested paging where KVM has it, so that
+ * KVM has to shadow its page tables.
  */
 export class NestingGuest {
+  readonly #nestedPaging: boolean;
   readonly outer = new TinyGuest({
     code: OUTER,
     mode: 'kernel64',
     ranges: [{ base: 0x10 }],
   });
 
+  /** @param nestedPaging  kvm_amd has it (`npt`): else it refuses an inner guest that does */
+  constructor(nestedPaging: boolean) {
+    this.#nestedPaging = nestedPaging;
+  }
+
   /** @throws (rejects) when the inner guest does not come to its end */
   async run(): Promise<void> {
     const { memory, vcpu } = this.outer;
     memory.write(INNER_CODE, Uint8Array.of(0xf4)); // hlt
-    memory.write(VMCB, vmcb());
+    memory.write(VMCB, vmcb(this.#nestedPaging));
     const seen = this.outer.nextExit();
     vcpu.run();
     const exit = await seen;
