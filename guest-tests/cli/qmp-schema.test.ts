@@ -37,7 +37,12 @@ function argumentsOf(file: string): Readonly<Record<string, readonly object[]>> 
     pmemsave: [{ val: 0, size: 4096, filename: `${file}.2` }],
     'x-tsvmm-read-memory': [memory, { ...memory, 'cpu-index': 0 }, { ...memory, address: 2 ** 45 }],
     'x-tsvmm-translate': [{ address: 0x10_0000 }, { address: 2 ** 62 }],
-    'query-stats': [{ target: 'vm' }, { target: 'vcpu' }],
+    'query-stats': [
+      { target: 'vm' },
+      { target: 'vm', providers: [{ provider: 'tsvmm' }] },
+      { target: 'vcpu', providers: [{ provider: 'tsvmm' }] },
+    ],
+    'query-stats-schemas': [{}, { provider: 'tsvmm' }],
   };
 }
 

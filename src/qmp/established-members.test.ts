@@ -58,8 +58,12 @@ const REQUIRED: Partial<Record<CommandName, { args?: object; members: readonly s
     ],
   },
   'x-query-numa': { members: ['human-readable-text'] },
-  'query-stats': { args: { target: 'vm' }, members: ['provider', 'stats[].name', 'stats[].value'] },
+  'query-stats': {
+    args: { target: 'vm', providers: [{ provider: 'tsvmm' }] },
+    members: ['provider', 'stats[].name', 'stats[].value'],
+  },
   'query-stats-schemas': {
+    args: { provider: 'tsvmm' },
     members: ['provider', 'target', 'stats[].name', 'stats[].type', 'stats[].exponent'],
   },
   'query-commands': { members: ['name'] },

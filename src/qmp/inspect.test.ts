@@ -239,21 +239,31 @@ describe('devices', () => {
   });
 });
 
+const OWN = { providers: [{ provider: 'tsvmm' }] };
+
 describe('what was counted', () => {
   const ack = { name: 'requests-ack', value: 7 };
   const latency = { name: 'plug-latency', value: [0, 0, 1, 5] };
   const vm0 = { provider: 'tsvmm', 'qom-path': '/machine/peripheral/vm0' };
 
   it.each([
-    [{ target: 'vm' }, [{ ...vm0, stats: [ack, latency] }]],
-    [{ target: 'vm', providers: [{ provider: 'tsvmm' }] }, [{ ...vm0, stats: [ack, latency] }]],
+    // A client with types of the established protocol does not know our provider.
+    [{ target: 'vm' }, []],
+    [{ target: 'vcpu' }, []],
+    [{ target: 'vm', providers: [] }, []],
+    [{ target: 'vm', providers: [{ provider: 'kvm' }] }, []],
+    [{ target: 'vm', ...OWN }, [{ ...vm0, stats: [ack, latency] }]],
+    [
+      { target: 'vm', providers: [{ provider: 'kvm' }, { provider: 'tsvmm', names: ['nudges'] }] },
+      [{ ...vm0, stats: [] }],
+    ],
     [
       { target: 'vm', providers: [{ provider: 'tsvmm', names: ['requests-ack'] }] },
       [{ ...vm0, stats: [ack] }],
     ],
-    [{ target: 'vcpu', vcpus: ['/machine/unattached/device[1]'] }, []],
+    [{ target: 'vcpu', ...OWN, vcpus: ['/machine/unattached/device[1]'] }, []],
     [
-      { target: 'vcpu', vcpus: ['/machine/unattached/device[0]'] },
+      { target: 'vcpu', ...OWN, vcpus: ['/machine/unattached/device[0]'] },
       [like({ stats: [{ name: 'guest-time', value: 120 }] })],
     ],
   ])('is told by %j', async (filter, stats) => {
@@ -269,7 +279,9 @@ describe('what was counted', () => {
   });
 
   it('is described: what kind of value, in which unit', async () => {
-    expect(await ask('query-stats-schemas')).toEqual([
+    expect(await ask('query-stats-schemas')).toEqual([]);
+    expect(await ask('query-stats-schemas', { provider: 'kvm' })).toEqual([]);
+    expect(await ask('query-stats-schemas', { provider: 'tsvmm' })).toEqual([
       {
         provider: 'tsvmm',
         target: 'vm',

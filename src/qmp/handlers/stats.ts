@@ -3,6 +3,10 @@ import { STAT_TARGETS } from '../schema/stats-commands.ts';
 import type { ReturnOf } from '../schema/commands.ts';
 import type { Handlers } from './handler.ts';
 
+/**
+ * Whose the values are. Clients with types of the established protocol do not know this provider and would
+ * refuse an answer that has it, so only those get it that ask for it by name.
+ */
 const PROVIDER = 'tsvmm';
 
 type Schema = ReturnOf<'query-stats-schemas'>[number]['stats'][number];
@@ -19,11 +23,13 @@ function valuesOf(groups: readonly StatGroup[], target: string): readonly StatVa
 
 export const statsHandlers: Handlers<'query-stats' | 'query-stats-schemas'> = {
   'query-stats': async (filter, { control }) => {
+    const own = filter.providers?.filter(({ provider }) => provider === PROVIDER) ?? [];
+    if (own.length === 0) return [];
     const groups = (await control.inspect()).stats();
     const paths = filter.target === 'vcpu' ? filter.vcpus : undefined;
     // A provider without names means all of its values.
     const isWanted = ({ name }: StatValue): boolean =>
-      filter.providers?.some(({ names }) => names?.includes(name) ?? true) ?? true;
+      own.some(({ names }) => names?.includes(name) ?? true);
     return groups
       .filter(({ target, path }) => target === filter.target && (paths?.includes(path) ?? true))
       .map(({ path, values }) => ({
@@ -33,7 +39,8 @@ export const statsHandlers: Handlers<'query-stats' | 'query-stats-schemas'> = {
       }));
   },
 
-  'query-stats-schemas': async (_args, { control }) => {
+  'query-stats-schemas': async ({ provider }, { control }) => {
+    if (provider !== PROVIDER) return [];
     const groups = (await control.inspect()).stats();
     return STAT_TARGETS.map((target) => ({
       provider: PROVIDER,

@@ -3,7 +3,8 @@ import { alternate, bool, int, listOf, object, oneOf, optional, str, union } fro
 
 export const STAT_TARGETS = ['vm', 'vcpu'] as const;
 
-const provider = oneOf('tsvmm');
+/** KVM's, which clients know, and ours, which only those get that name it. */
+const provider = oneOf('kvm', 'tsvmm');
 
 const Filter = union(
   'target',
