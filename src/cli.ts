@@ -21,6 +21,8 @@ async function withConfigFile<T extends ConfigOption, R>(
   const { ConfigFile } = await import('./cli/options/config-file.ts');
   const file = new ConfigFile(options.config);
   const merged = file.merge(options, (name) => command.getOptionValueSource(name) === 'cli');
+  const { claimFile } = await import('./claimed-files.ts');
+  claimFile('the configuration file', 'input', options.config);
   try {
     return await action(merged);
   } catch (error) {
@@ -76,6 +78,12 @@ Commands:
                                done nothing for 5 seconds; with --timeout for so many seconds
                                at most, whatever it does
   hmp COMMAND                  a command of the human monitor, as one word: 'info memslots'
+
+A resize that is done says that memory is plugged. Only what is online is of use, and that only the guest
+knows: lsmem in it tells. Boot it with memhp_default_state=online_movable (up to 3 times boot memory; plan
+says what suits more), or, in the guest, for what comes from then on:
+  echo online_movable > /sys/devices/system/memory/auto_online_blocks
+README.md has the rest, at "Linux guests".
 
 Example:
   tsvmm ctl qmp.sock memory resize vm0 4G --wait --timeout 60

@@ -82,6 +82,10 @@ function describe({ id, size, requestedSize, maxSize, cause }: MemoryDeviceState
   return `${id}: ${formatSize(size)}${of} (at most ${formatSize(maxSize)})${why}`;
 }
 
+/** What is known of memory that was waited for, and what is not. */
+const grown = (bytes: number): string =>
+  `${formatSize(bytes)} is plugged; whether it is online, only the guest knows (ctl --help)`;
+
 async function resizeMemory(
   vm: RemoteVm,
   [id = '', size = '']: readonly string[],
@@ -96,12 +100,17 @@ async function resizeMemory(
     return;
   }
   const bar = new ProgressBar(process.stderr);
+  let first: number | undefined;
   try {
     const timed: TimedResizeOptions = limit;
-    for await (const state of device.resize(bytes, timed)) bar.show(state);
+    for await (const state of device.resize(bytes, timed)) {
+      first ??= state.size;
+      bar.show(state);
+    }
   } finally {
     bar.end();
   }
+  if (bytes > (first ?? bytes)) process.stderr.write(`tsvmm: ${id}: ${grown(bytes)}\n`);
 }
 
 /** Seconds on the command line. @returns milliseconds */

@@ -17,6 +17,14 @@ describe('ConvergenceWatch', () => {
     expect(result).toEqual({ kind: 'converged', cause: 'size is as requested', forMs: 0 });
   });
 
+  it('says of memory that is there no more than is known', () => {
+    const { kind, cause } = watch().diagnose({ requestedSize: 8, pluggedSize: 8, nowMs: 9 });
+    expect(kind).toBe('converged');
+    expect(cause).toMatch(
+      /^size is as requested: it is plugged; whether it is online, only the guest/,
+    );
+  });
+
   it('says since when it is not', () => {
     const it = watch();
     it.resized(1_000);

@@ -46,6 +46,10 @@ const CAUSES: Readonly<Record<Exclude<ConvergenceKind, 'busy'>, string>> = {
     'the guest asks for nothing: it may hold about 1 GiB of memory blocks that are not online (see /sys/devices/system/memory/auto_online_blocks in it)',
 };
 
+/** All that is known of memory that was asked for and is there: the device does not see what becomes of it. */
+const PLUGGED =
+  'size is as requested: it is plugged; whether it is online, only the guest knows (lsmem in it, or /sys/devices/system/memory/auto_online_blocks)';
+
 /** Why a guest does not grow that has nothing yet, and so holds nothing. */
 const NEVER_PLUGGED = 'the guest asks for nothing, and has nothing yet; its log may say why';
 
@@ -109,6 +113,7 @@ export class ConvergenceWatch {
 
   #cause(kind: ConvergenceKind, { pluggedSize, requestedSize }: ConvergenceInput): string {
     if (kind === 'busy') return `answered BUSY: ${this.#busyCause}`;
+    if (kind === 'converged' && pluggedSize > 0) return PLUGGED;
     if (kind !== 'plug-stalled') return CAUSES[kind];
     const fit = this.#fit;
     if (fit !== undefined && pluggedSize >= fit.usableSize) {
