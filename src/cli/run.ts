@@ -1,4 +1,5 @@
 import { machineConfig } from '../api/parse-options.ts';
+import { claimFile } from '../claimed-files.ts';
 import { ConfigError, EXIT_CODE, exitCodeOf, GuestError, messageOf } from '../errors.ts';
 import { addon } from '../kvm/addon.ts';
 import { isLogLevel, setLogLevel } from '../log.ts';
@@ -105,6 +106,17 @@ class Ending {
   }
 }
 
+/**
+ * Says which files the shell has given this process, so that nothing else is written there: the log, and
+ * the console and monitor where they are.
+ */
+function claimStandardStreams({ serial, monitor }: Targets, cleanup: Cleanup): void {
+  cleanup.add(claimFile('standard error, where the log goes', 'output', 2));
+  if (serial.kind !== 'stdio' && monitor.kind !== 'stdio') return;
+  cleanup.add(claimFile('standard output', 'output', 1));
+  cleanup.add(claimFile('standard input', 'input', 0));
+}
+
 /** Opens serial port and monitor before the machine: what is taken or missing is told first. */
 async function openEnds(targets: Targets, cleanup: Cleanup, onQuit: () => void): Promise<Ends> {
   const monitorSocket = await openMonitorSocket(targets.monitor);
@@ -168,6 +180,7 @@ async function runMachine(options: RunOptions, cleanup: Cleanup): Promise<number
   handleSignals(() => ending.say('signal'), cleanup);
   checkTalkOptions(options);
   const targets = parseTargets(options);
+  claimStandardStreams(targets, cleanup);
   const config = await parseConfig(options, targets);
   const identity = parseIdentity(options.name, options.uuid);
   const ends = await openEnds(targets, cleanup, quit);

@@ -1,6 +1,6 @@
 import type { AcpiTables } from '../acpi/tables.ts';
 import type { SerialBackend } from '../devices/serial/backend.ts';
-import { claimFile } from '../claimed-files.ts';
+import { claimInputs } from './input-files.ts';
 import { GuestError, HostError } from '../errors.ts';
 import type { VcpuExit } from '../kvm/exit.ts';
 import type { Vcpu } from '../kvm/vcpu.ts';
@@ -64,7 +64,7 @@ export class Machine {
   readonly #stopReports: () => void;
   /** Ends what prepares the machine. */
   readonly #giveUp = new AbortController();
-  readonly #giveUpClaims: readonly (() => void)[];
+  readonly #giveUpInputs: () => void;
   readonly #jobs = new Set<Promise<unknown>>();
   #prepared: Promise<void> | undefined;
   #isPrepared = false;
@@ -86,16 +86,27 @@ export class Machine {
    *   cannot give
    */
   static async create(config: MachineConfig, serial: SerialBackend | undefined): Promise<Machine> {
-    const shell = createVmShell(config, await MemoryBackends.open(config));
+    const giveUpInputs = claimInputs(config);
     try {
-      return new Machine(config, shell, serial);
+      const shell = createVmShell(config, await MemoryBackends.open(config));
+      try {
+        return new Machine(config, shell, serial, giveUpInputs);
+      } catch (error) {
+        shell.close();
+        throw error;
+      }
     } catch (error) {
-      shell.close();
+      giveUpInputs();
       throw error;
     }
   }
 
-  private constructor(config: MachineConfig, shell: VmShell, serial: SerialBackend | undefined) {
+  private constructor(
+    config: MachineConfig,
+    shell: VmShell,
+    serial: SerialBackend | undefined,
+    giveUpInputs: () => void,
+  ) {
     this.config = config;
     this.shell = shell;
     this.#placement = new CpuPlacement(config.cpuAffinity, shell.vcpus.all);
@@ -144,10 +155,7 @@ export class Machine {
       onStarved: (error) => this.#finish({ kind: 'failed', error }),
     });
     this.#stopReports = reportMemoryDevices(this.memoryDevices, this);
-    this.#giveUpClaims = [
-      claimFile('the kernel', config.kernel),
-      ...(config.initrd === undefined ? [] : [claimFile('the initrd', config.initrd)]),
-    ];
+    this.#giveUpInputs = giveUpInputs;
     this.#placement.apply();
     // Last: a machine that cannot be made keeps nothing.
     this.#hold = new ProcessHold();
@@ -344,7 +352,7 @@ export class Machine {
     await this.#prepared?.catch(() => undefined);
     await Promise.allSettled(this.#jobs);
     await this.#tasks.idle();
-    for (const giveUp of this.#giveUpClaims) giveUp();
+    this.#giveUpInputs();
     this.platform.close();
     await Promise.all(this.memoryDevices.map(({ device }) => device.idle()));
     this.#placement.close();

@@ -9,7 +9,7 @@ import {
   statSync,
   unlinkSync,
 } from 'node:fs';
-import { claimFile } from '../claimed-files.ts';
+import { claimantOf, claimFile } from '../claimed-files.ts';
 import { ConfigError, messageOf } from '../errors.ts';
 import { ByteSink } from './byte-sink.ts';
 import type { SerialBackend } from './serial-backend.ts';
@@ -29,8 +29,10 @@ function openForWriting(path: string): number {
     return refuse(path, messageOf(error), error);
   }
   const stats = fstatSync(fd);
-  if (stats.isFile() || stats.isCharacterDevice()) return fd;
+  const claimant = claimantOf(fd);
+  if (claimant === undefined && (stats.isFile() || stats.isCharacterDevice())) return fd;
   closeSync(fd);
+  if (claimant !== undefined) return refuse(path, `it is ${claimant}`);
   return refuse(path, 'not a regular file or character device; unix:PATH gives a socket');
 }
 
@@ -50,7 +52,7 @@ function remove(path: string, fd: number): void {
 export function openSerialFile(path: string): SerialBackend {
   const isNew = !existsSync(path);
   const fd = openForWriting(path);
-  const giveUp = claimFile('the file of the serial port', fd);
+  const giveUp = claimFile('the file of the serial port', 'output', fd);
   let hasBegun = false;
   const stream = createWriteStream(path, { fd });
   const sink = new ByteSink(stream, `--serial file:${path}`);

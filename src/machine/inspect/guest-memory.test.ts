@@ -217,7 +217,7 @@ describe('saving', () => {
 
   it('refuses a file that is in use, whatever its name, and leaves it alone', async () => {
     writeFileSync(path(), 'precious');
-    const giveUp = claimFile('memory backend m', path());
+    const giveUp = claimFile('memory backend m', 'memory', path());
     await expect(savePhysical(memory, 0, 1, at(path()))).rejects.toThrow(
       `cannot save to ${path()}: it is memory backend m`,
     );

@@ -34,7 +34,7 @@ class SparseFile {
     this.#path = path;
     this.#signal = signal;
     this.#isNew = isNew;
-    this.#giveUpClaim = claimFile('being saved to already', file.fd);
+    this.#giveUpClaim = claimFile('being saved to already', 'output', file.fd);
   }
 
   /** Opens and empties it. @throws (rejects with) ConfigError, with nothing changed */

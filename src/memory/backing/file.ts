@@ -8,7 +8,7 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { claimFile } from '../../claimed-files.ts';
+import { claimantOf, claimFile } from '../../claimed-files.ts';
 import { ConfigError, HostError, messageOf } from '../../errors.ts';
 import { formatSize, isPowerOfTwo } from '../../units.ts';
 import type { Backing } from '../backing.ts';
@@ -91,6 +91,9 @@ export function openFile(spec: FileSpec, facts: FileFacts): Backing {
   if (facts.kind === 'missing' && DEVICE_NAME.test(spec.path))
     refuse(spec, 'there is no such device');
   if (facts.kind === 'other') refuse(spec, 'neither a file, nor a folder, nor a device-dax');
+  const use = spec.readonly ? 'input' : 'memory';
+  const claimant = claimantOf(spec.path, use);
+  if (claimant !== undefined) refuse(spec, `it is ${claimant}`);
   const fd = openPath(spec, facts.kind);
   const undo = undoOf(spec, fd, facts.kind);
   let file;
@@ -100,7 +103,7 @@ export function openFile(spec: FileSpec, facts: FileFacts): Backing {
     checkPages(spec.id, 'offset', spec.offset, pageSize);
     checkAlign(spec, pageSize);
     placeFile(spec, fd);
-    const giveUp = claimFile(`memory backend ${spec.id}`, fd);
+    const giveUp = claimFile(`memory backend ${spec.id}`, use, fd);
     file = {
       fd,
       name: spec.path,

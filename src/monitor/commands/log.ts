@@ -46,7 +46,7 @@ export function logTo(path: string | undefined): void {
   const before = logFile;
   logFile = path === undefined ? undefined : openLogFile(path);
   giveUpLogFile();
-  if (logFile !== undefined) giveUpLogFile = claimFile('the log', logFile);
+  if (logFile !== undefined) giveUpLogFile = claimFile('the log', 'output', logFile);
   setLogTarget(logFile ?? process.stderr.fd);
   if (before !== undefined) closeSync(before);
 }
