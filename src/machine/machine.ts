@@ -19,8 +19,9 @@ import { isByGuest, type MachineEnd } from './machine-end.ts';
 import { checkGuest, loadGuest } from './load-guest.ts';
 import { buildParts } from './machine-parts.ts';
 import { MemoryBackends } from './memory-backends.ts';
-import { resetMemoryDevices, type MemoryDevice } from './memory-devices.ts';
+import { chargedMemory, resetMemoryDevices, type MemoryDevice } from './memory-devices.ts';
 import { reportMemoryDevices } from './memory-device-events.ts';
+import { MemoryLimitWatch } from './memory-limit-watch.ts';
 import { devicePath } from './memory-objects.ts';
 import type { Platform } from './platform.ts';
 import { ProcessHold } from './process-hold.ts';
@@ -65,6 +66,7 @@ export class Machine {
   /** Ends what prepares the machine. */
   readonly #giveUp = new AbortController();
   readonly #giveUpInputs: () => void;
+  readonly #memoryLimits: MemoryLimitWatch;
   readonly #jobs = new Set<Promise<unknown>>();
   #prepared: Promise<void> | undefined;
   #isPrepared = false;
@@ -154,7 +156,9 @@ export class Machine {
       whileParked: (work) => this.whileParked(work),
       onStarved: (error) => this.#finish({ kind: 'failed', error }),
     });
-    this.#stopReports = reportMemoryDevices(this.memoryDevices, this);
+    const limits = new MemoryLimitWatch(() => chargedMemory(backends.all, this.memoryDevices));
+    this.#memoryLimits = limits;
+    this.#stopReports = reportMemoryDevices(this.memoryDevices, this, () => limits.check());
     this.#giveUpInputs = giveUpInputs;
     this.#placement.apply();
     // Last: a machine that cannot be made keeps nothing.
@@ -202,6 +206,7 @@ export class Machine {
     try {
       if (shell.backends.needsPreparation) checkGuest(config, shell, this.#acpi);
       await shell.backends.prepare(config, signal);
+      this.#memoryLimits.check();
       await this.#tasks.run(() => this.#load());
     } catch (error) {
       if (signal.aborted) return;

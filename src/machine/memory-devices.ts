@@ -8,7 +8,8 @@ import type { MemslotTable } from '../memory/memslot-table.ts';
 import { messageOf } from '../errors.ts';
 import { log } from '../log.ts';
 import type { GuardedRegion } from './violations/unplugged-guard.ts';
-import { backendPath, type MemoryBackends } from './memory-backends.ts';
+import { backendPath, type MemoryBackend, type MemoryBackends } from './memory-backends.ts';
+import type { ChargedMemory } from './memory-limit-watch.ts';
 import { checkMemslots, misfitOf, windowSizes } from './memory-placement.ts';
 
 /** A memory device with what it stands on. */
@@ -85,6 +86,27 @@ function createMemoryDevice(
   });
   const device = new VirtioMem(properties, plugged, context.memory.holds);
   return { device, container, backing, memdevPath: backendPath(backend.id) };
+}
+
+/** What the guest may come to hold of memory that cgroups count. */
+export function chargedMemory(
+  backends: readonly MemoryBackend[],
+  devices: readonly MemoryDevice[],
+): ChargedMemory {
+  const ofDevices = devices.filter(({ backing }) => backing.isCharged);
+  const ofGuest = backends.filter(({ backing, user }) => user !== undefined && backing.isCharged);
+  const boot = ofGuest.filter((it) => ofDevices.every(({ backing }) => backing !== it.backing));
+  const sizes = (all: readonly MemoryBackend[]): number =>
+    all.reduce((sum, { backing }) => sum + backing.size, 0);
+  const requested = (all: readonly MemoryDevice[]): number =>
+    all.reduce((sum, { device }) => sum + device.sizes.requestedSize, 0);
+  return {
+    boot: sizes(boot),
+    requested: requested(ofDevices),
+    untouched:
+      sizes(boot.filter(({ spec }) => !spec.prealloc)) +
+      requested(ofDevices.filter(({ device }) => !device.properties.prealloc)),
+  };
 }
 
 /** The regions of which a guest can reach only what is plugged. */

@@ -19,6 +19,8 @@ export interface BackingTraits {
  * multiples of the page size.
  */
 export interface Backing extends BackingTraits {
+  /** Whether what is touched of it counts against the limits of memory cgroups. */
+  readonly isCharged: boolean;
   /** Bytes. */
   readonly size: number;
   readonly mapping: NativeMapping;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { GIB, MIB } from '../units.ts';
-import { hugetlbRoom, memoryRoom } from './cgroup.ts';
+import { hugetlbRoom, memoryLimit, memoryRoom } from './cgroup.ts';
 
 let folder = '';
 let proc = '';
@@ -31,6 +31,33 @@ function place(path: string, mount: 'cgroup2' | 'memory' | 'hugetlb', root = '/'
   const type = version2 ? 'cgroup2 cgroup2 rw' : `cgroup cgroup rw,${mount}`;
   write('proc/self/mountinfo', `30 23 0:28 ${root} ${folder}/cg rw,relatime shared:4 - ${type}`);
 }
+
+describe('a limit on memory', () => {
+  it('is the narrowest of all above, with the swap that it may use', () => {
+    place('/vms/one', 'cgroup2');
+    expect(memoryLimit(proc)).toBeUndefined();
+    write('cg/vms/one/memory.max', 'max');
+    write('cg/vms/one/memory.high', 1);
+    write('cg/vms/memory.max', GIB);
+    write('cg/memory.max', 2 * GIB);
+    const who = 'memory cgroup /vms: memory.max=1 GiB';
+    expect(memoryLimit(proc)).toEqual({ bytes: GIB, who });
+    write('proc/meminfo', `SwapFree: ${512 * 1024} kB`);
+    write('cg/vms/memory.swap.max', 'max');
+    expect(memoryLimit(proc)).toEqual({ bytes: GIB + 512 * MIB, who });
+  });
+
+  it('is found in version 1', () => {
+    place('/vms', 'memory');
+    write('cg/vms/memory.limit_in_bytes', '9223372036854771712');
+    expect(memoryLimit(proc)).toBeUndefined();
+    write('cg/vms/memory.limit_in_bytes', GIB);
+    expect(memoryLimit(proc)).toEqual({
+      bytes: GIB,
+      who: 'memory cgroup /vms: memory.limit_in_bytes=1 GiB',
+    });
+  });
+});
 
 describe('room in memory', () => {
   it('is what the host has, where no cgroup limits it', () => {

@@ -12,6 +12,14 @@ export interface Room {
   readonly who: string;
 }
 
+/** How much a cgroup lets its processes have in all. */
+export interface MemoryLimit {
+  /** Bytes, with what may be moved to swap. */
+  readonly bytes: number;
+  /** For messages: `memory cgroup /a/b: memory.max=512 MiB`. */
+  readonly who: string;
+}
+
 /** One cgroup that this process is in: itself, or one above. */
 interface Level {
   /** As the kernel names it. */
@@ -123,8 +131,8 @@ function swapOf(folder: string, version: 1 | 2): number {
   return Math.max(0, left - Math.max(0, memory - used));
 }
 
-const least = (rooms: readonly Room[]): Room | undefined =>
-  rooms.reduce<Room | undefined>(
+const least = <T extends { readonly bytes: number }>(rooms: readonly T[]): T | undefined =>
+  rooms.reduce<T | undefined>(
     (best, room) => (best === undefined || room.bytes < best.bytes ? room : best),
     undefined,
   );
@@ -144,6 +152,28 @@ export function memoryRoom(proc = '/proc'): Room | undefined {
   const available = field(meminfo, 'MemAvailable') * KIB;
   if (available > 0) rooms.push({ bytes: available + swapFree, reserve: true, who: 'this host' });
   return least(rooms);
+}
+
+/**
+ * The narrowest limit on memory of this process's cgroup and all above it: beyond it the kernel kills somebody,
+ * whatever the host has.
+ *
+ * @param proc  where the kernel tells it; a parameter for tests
+ * @returns undefined where nothing limits it
+ */
+export function memoryLimit(proc = '/proc'): MemoryLimit | undefined {
+  const swapFree = field(read(`${proc}/meminfo`), 'SwapFree') * KIB;
+  const limits = hierarchies('memory', proc).flatMap(({ version, levels }) => {
+    // memory.high slows processes down, and kills none.
+    const name = version === 2 ? 'memory.max' : 'memory.limit_in_bytes';
+    return levels.flatMap(({ folder, path }): MemoryLimit[] => {
+      const limit = readBytes(join(folder, name));
+      if (limit === undefined || limit >= 2 ** 62) return [];
+      const bytes = limit + Math.min(swapFree, swapOf(folder, version));
+      return [{ bytes, who: `memory cgroup ${path}: ${name}=${formatSize(limit)}` }];
+    });
+  });
+  return least(limits);
 }
 
 /** `2MB`, as cgroups call a size of huge pages. */

@@ -35,6 +35,7 @@ export function openAnonymous(
     sharedZeropage: !share,
     populateCanFail: true,
     threads: preallocThreads,
+    isCharged: true,
     room: memoryRoom,
     trouble: () => undefined,
     release: () => undefined,

@@ -88,6 +88,7 @@ export function mapFile(spec: MemfdSpec | FileSpec, file: PlacedFile): Backing {
       threads: spec.preallocThreads,
       ...(cannotDiscard === undefined ? {} : { cannotDiscard }),
       keep: () => resources.keep(),
+      isCharged: isMemory(spec, file),
       room: () => fileRoom(spec, file),
       secure: securer(spec, file, mapping),
       watch: (callback) => {
@@ -106,8 +107,13 @@ export function mapFile(spec: MemfdSpec | FileSpec, file: PlacedFile): Backing {
 /** Where pages of a file come from. Those of a disk's file make room for each other. */
 function fileRoom(spec: MemfdSpec | FileSpec, file: PlacedFile): Room | undefined {
   if (file.pageSize > PAGE_SIZE) return hugetlbRoom(file.pageSize);
-  const isMemory = spec.type === 'memfd' || !spec.share || isTmpfs(file.fd);
-  return isMemory ? memoryRoom() : undefined;
+  return isMemory(spec, file) ? memoryRoom() : undefined;
+}
+
+/** Whether its pages are memory in base pages, and no disk has room for them. */
+function isMemory(spec: MemfdSpec | FileSpec, file: PlacedFile): boolean {
+  if (file.pageSize > PAGE_SIZE) return false;
+  return spec.type === 'memfd' || !spec.share || isTmpfs(file.fd);
 }
 
 /**

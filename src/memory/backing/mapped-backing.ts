@@ -27,6 +27,8 @@ export interface BackingParts {
   readonly secure?: ((offset: number, length: number) => Promise<void>) | undefined;
   /** Calls back when memory may be gone. */
   readonly watch?: (callback: () => void) => void;
+  /** Whether memory cgroups count what is touched. */
+  readonly isCharged?: boolean;
   /** What the host can still give of this kind of memory; absent: nobody limits it. */
   readonly room?: (() => Room | undefined) | undefined;
   /** Why the host does not give memory now. */
@@ -58,6 +60,10 @@ export class MappedBacking implements Backing {
 
   get pageSize(): number {
     return this.#parts.pageSize;
+  }
+
+  get isCharged(): boolean {
+    return this.#parts.isCharged === true;
   }
 
   get sharedZeropage(): boolean {

@@ -18,6 +18,7 @@ export const BLOCK = 2 * MIB;
 
 /** Host memory that is real, and fails when a test says so. */
 export class FailingBacking implements Backing {
+  readonly isCharged = false;
   readonly inner: Backing;
   failDiscard = false;
   failPopulate = false;

@@ -143,6 +143,7 @@ interface FaultyParts {
 }
 
 class FaultyBacking implements Backing {
+  readonly isCharged = false;
   readonly size: number;
   readonly pageSize: number;
   readonly sharedZeropage: boolean;
