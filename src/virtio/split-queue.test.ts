@@ -160,6 +160,10 @@ describe('interrupts', () => {
 });
 
 describe('kicks', () => {
+  async function until(isSo: () => boolean): Promise<void> {
+    while (!isSo()) await turnOfTheLoop();
+  }
+
   /** Serves what is there, then sleeps: the window is nothing at first. */
   function started(features: bigint): QueueRig {
     const rig = queueRig({ features });
@@ -177,7 +181,8 @@ describe('kicks', () => {
     rig.driver.send(bytes(1), 1);
     await turnOfTheLoop();
     expect(flags).toEqual([VIRTQ_USED_F_NO_NOTIFY]);
-    expect(rig.driver.usedFlags).toBe(0);
+    // On a busy host the turn has lasted too long, and the ring is looked at once more.
+    await until(() => rig.driver.usedFlags === 0);
   });
 
   it('are asked for at the next entry with EVENT_IDX, and the flags stay 0', async () => {
@@ -185,9 +190,10 @@ describe('kicks', () => {
     await turnOfTheLoop();
     rig.driver.send(bytes(1), 1);
     expect(rig.driver.collect()).toHaveLength(1);
-    expect([rig.driver.availEvent, rig.driver.usedFlags]).toEqual([1, 0]);
+    await until(() => rig.driver.availEvent === 1);
+    expect(rig.driver.usedFlags).toBe(0);
     rig.driver.send(bytes(1), 1);
-    expect(rig.driver.availEvent).toBe(2);
+    await until(() => rig.driver.availEvent === 2);
     expect(rig.driver.kicks).toBe(2);
   });
 
