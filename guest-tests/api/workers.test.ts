@@ -9,7 +9,8 @@ const SCRIPT = fileURLToPath(new URL('machine-workers.mjs', import.meta.url));
 it.each([
   ['terminated', 60],
   ['in-turn', 32],
-])('machines run in workers that are %s, and the process lives', async (how, count) => {
+  ['served', 2],
+])('machines run in workers (%s), and the process lives', async (how, count) => {
   guestPath('agent');
   const child = new Child(process.execPath, [SCRIPT, how, String(count)]);
   onTestFinished(() => child.kill('SIGKILL'));

@@ -1,5 +1,7 @@
-import { lstatSync, unlinkSync, type Stats } from 'node:fs';
+import { chmodSync, closeSync, constants, linkSync, lstatSync, mkdtempSync } from 'node:fs';
+import { openSync, rmSync, type Stats, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { basename, dirname, join } from 'node:path';
 import { ConfigError, errorCode, HostError, messageOf } from '../errors.ts';
 import { log } from '../log.ts';
 import { BACKLOG, type Listener } from './listener.ts';
@@ -55,19 +57,37 @@ async function clearPath(path: string, option: string): Promise<void> {
   if (sameFile(statOf(path), found)) unlinkSync(path);
 }
 
+/**
+ * Has the server listen at a path where others can never connect: the socket is made in a folder
+ * of the user's, and comes out when its mode is set. A mask of the process (umask) would do, but
+ * worker threads cannot set it.
+ */
+function listenPrivately(server: Server, path: string): void {
+  const folder = mkdtempSync(join(dirname(path), '.tsvmm-'));
+  const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);
+  // However long the folder's path is. libuv will remove what has this name when the server
+  // closes: nothing else ever has it.
+  const inside = `/proc/self/fd/${fd}/${basename(folder)}`;
+  try {
+    server.listen({ path: inside, backlog: BACKLOG });
+    // Otherwise the error comes as an event.
+    if (!server.listening) return;
+    chmodSync(inside, 0o600);
+    linkSync(inside, path);
+  } finally {
+    closeSync(fd);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 async function bind(server: Server, path: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    // The file is made before listen() returns. A mask, not a chmod: others can never connect.
-    const mask = process.umask(0o177);
-    try {
-      server.listen({ path, backlog: BACKLOG }, () => {
-        server.off('error', reject);
-        resolve();
-      });
-    } finally {
-      process.umask(mask);
-    }
+    server.once('listening', () => {
+      server.off('error', reject);
+      resolve();
+    });
+    listenPrivately(server, path);
   });
 }
 
