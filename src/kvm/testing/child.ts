@@ -64,8 +64,22 @@ export function runChild(script: string): Promise<ChildResult> {
   return runNode(['--expose-gc', '-e', `${PRELUDE}\n(async () => {${script}\n})();`]);
 }
 
-/** Ends `count` workers of each kind (busy-workers.mjs) in a Node of its own. */
+/** Runs a script of this folder, which is told where the addon is, in a Node of its own. */
+function runScript(name: string, args: readonly string[]): Promise<ChildResult> {
+  return runNode([fileURLToPath(new URL(name, import.meta.url)), ADDON, ...args]);
+}
+
+/** Ends `count` workers of each kind (busy-kinds.mjs). */
 export function runWorkers(count: number, kinds: readonly string[]): Promise<ChildResult> {
-  const script = fileURLToPath(new URL('busy-workers.mjs', import.meta.url));
-  return runNode([script, ADDON, String(count), ...kinds]);
+  return runScript('busy-workers.mjs', [String(count), ...kinds]);
+}
+
+/** Stops `count` scripts of each kind by the time that they were given. */
+export function runStoppedScripts(count: number, kinds: readonly string[]): Promise<ChildResult> {
+  return runScript('stopped-scripts.mjs', [String(count), ...kinds]);
+}
+
+/** Ends a process, whose main thread is of the first kind and its workers of the others. */
+export function runToItsEnd(how: string, kinds: readonly string[]): Promise<ChildResult> {
+  return runScript('ending-process.mjs', [how, ...kinds]);
 }
