@@ -26,6 +26,12 @@ async function tsvmm(
   return { code, stdout: child.stdout.transcript, stderr: child.stderr.transcript };
 }
 
+interface Plan {
+  readonly devices: readonly { readonly id: string }[];
+  readonly guestOptions: string;
+  readonly warnings: readonly string[];
+}
+
 describe('--config', () => {
   it('runs the machine of docs/examples/vm.yaml, changed by flags', async () => {
     const temp = exampleFolder();
@@ -54,8 +60,12 @@ describe('--config', () => {
     const temp = exampleFolder();
     const { code, stdout } = await tsvmm('plan', '--config', temp.file('vm.yaml'), '--json');
     expect(code).toBe(0);
-    const devices = (JSON.parse(stdout) as { devices: readonly { id: string }[] }).devices;
-    expect(devices.map(({ id }) => id)).toEqual(['vm0', 'vm1']);
+    const plan = JSON.parse(stdout) as Plan;
+    expect(plan.devices.map(({ id }) => id)).toEqual(['vm0', 'vm1']);
+    // What we show to copy is what we advise.
+    const text = readFileSync(temp.file('vm.yaml'), 'utf8').replaceAll(/\s+/g, ' ');
+    expect(text).toContain(` ${plan.guestOptions} `);
+    expect(plan.warnings.join()).not.toContain('give it more with --memory');
   });
 
   it('that says what cannot be is refused with its line', async () => {
