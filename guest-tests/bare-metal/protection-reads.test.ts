@@ -1,39 +1,14 @@
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { memoryFileBytes, shownZeros } from '../harness/host.ts';
 import { hasHugePages, HugePages } from '../harness/huge-pages.ts';
 import { BLOCK, hex, outcome, paused, plugSome, violations } from '../harness/protection-scene.ts';
 import { GIB, KIB, MIB } from '../harness/sizes.ts';
 import { bootAgent, tempDir } from '../harness/test-vm.ts';
-import type { Vm } from '../harness/vm.ts';
 
 /** What the guest copies at a time to read all of a block, bytes. */
 const PIECE = 4 * KIB;
 const PIECES_READ = 8;
-
-/** Bytes of the files without a name, or of the test, that a machine has open. */
-function fileBytes(vm: Vm): number {
-  const folder = `/proc/${vm.pid}/fd`;
-  const files = new Map<number, number>();
-  for (const fd of readdirSync(folder)) {
-    if (!/memfd:|memory-file/.test(readlinkSync(`${folder}/${fd}`))) continue;
-    const { ino, blocks } = statSync(`${folder}/${fd}`);
-    files.set(ino, blocks * 512);
-  }
-  return [...files.values()].reduce((sum, size) => sum + size, 0);
-}
-
-/** Of what shows zeros: how large it is, and how much of it is resident, in bytes. */
-function shownZeros(vm: Vm): { readonly size: number; readonly resident: number } {
-  const mapping = /^([0-9a-f]+)-([0-9a-f]+) r--p 0+ 00:00 0 *\n(?:.*\n)*?Rss: +(\d+) kB/gm;
-  let [size, resident] = [0, 0];
-  for (const match of readFileSync(`/proc/${vm.pid}/smaps`, 'utf8').matchAll(mapping)) {
-    const [start, end] = [parseInt(match[1] ?? '', 16), parseInt(match[2] ?? '', 16)];
-    if (start % BLOCK !== 0 || end % BLOCK !== 0) continue;
-    size += end - start;
-    resident += Number(match[3]) * KIB;
-  }
-  return { size, resident };
-}
 
 const BACKENDS: Readonly<Record<string, (file: string) => string>> = {
   'anonymous memory': () => 'ram,id=m,size=4G',
@@ -72,10 +47,10 @@ async function expectZeros({ vm, ram }: Scene, at: number): Promise<void> {
 
 async function readsAndPlugs(it: Scene): Promise<void> {
   const { vm, monitor, addr, block } = it;
-  const before = fileBytes(vm);
+  const before = memoryFileBytes(vm.pid);
   await expectZeros(it, addr + block);
-  expect(shownZeros(vm)).toEqual({ size: block, resident: 0 });
-  expect(fileBytes(vm)).toBe(before);
+  expect(shownZeros(vm.pid, BLOCK)).toEqual({ size: block, resident: 0 });
+  expect(memoryFileBytes(vm.pid)).toBe(before);
   expect(await monitor.command('info status')).toBe('VM status: running\n');
   expect(await violations(monitor)).toBeGreaterThan(0);
   const zeros = await monitor.value('info memory-devices -v', 'zero-reads');

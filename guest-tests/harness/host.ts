@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 
 function kilobytes(file: string, name: string): number {
   const match = new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(readFileSync(file, 'utf8'));
@@ -65,4 +65,32 @@ export function deviceResidentBytes(pid: number, blockSize: number): number {
     if (isOurs) resident += Number(match[4]) * 1024;
   }
   return resident;
+}
+
+/** Bytes of the memory files that a process has open: those without a name, or named `memory-file`. */
+export function memoryFileBytes(pid: number): number {
+  const folder = `/proc/${pid}/fd`;
+  const files = new Map<number, number>();
+  for (const fd of readdirSync(folder)) {
+    if (!/memfd:|memory-file/.test(readlinkSync(`${folder}/${fd}`))) continue;
+    const { ino, blocks } = statSync(`${folder}/${fd}`);
+    files.set(ino, blocks * 512);
+  }
+  return [...files.values()].reduce((sum, size) => sum + size, 0);
+}
+
+/** Of what shows zeros in place of unplugged blocks: how large it is, and how much is resident, in bytes. */
+export function shownZeros(
+  pid: number,
+  blockSize: number,
+): { readonly size: number; readonly resident: number } {
+  const mapping = /^([0-9a-f]+)-([0-9a-f]+) r--p 0+ 00:00 0 *\n(?:.*\n)*?Rss: +(\d+) kB/gm;
+  let [size, resident] = [0, 0];
+  for (const match of readFileSync(`/proc/${pid}/smaps`, 'utf8').matchAll(mapping)) {
+    const [start, end] = [parseInt(match[1] ?? '', 16), parseInt(match[2] ?? '', 16)];
+    if (start % blockSize !== 0 || end % blockSize !== 0) continue;
+    size += end - start;
+    resident += Number(match[3]) * 1024;
+  }
+  return { size, resident };
 }

@@ -13,7 +13,9 @@ export interface LinuxOptions extends Omit<VmOptions, 'guest' | 'kernel' | 'init
   /** Which of Debian's kernels: that of the installed suite, or the newest of all suites. */
   readonly release?: Release;
   /** To which zone hotplugged memory goes: `memhp_default_state`. */
-  readonly online?: 'online' | 'online_movable';
+  readonly online?: 'online' | 'online_movable' | 'offline';
+  /** Has the kernel itself, and what boots it anew, in its initramfs. */
+  readonly kexec?: boolean;
 }
 
 export type Release = 'installed' | 'newest';
@@ -32,13 +34,13 @@ export function kernelVersion(release: Release): string {
 
 function vmOptions(options: LinuxOptions): VmOptions {
   const { kernel = 'vmlinux', release = 'installed', online = 'online_movable', ...more } = options;
-  const { append = '', ...rest } = more;
+  const { append = '', kexec = false, ...rest } = more;
   const assets = assetsFolder(release);
   return {
     memory: '1G',
     ...rest,
     kernel: join(assets, kernel),
-    initrd: join(assets, 'initrd'),
+    initrd: join(assets, kexec ? 'kexec-initrd' : 'initrd'),
     append: `console=ttyS0 quiet tsvmm.plain memhp_default_state=${online} ${append}`,
   };
 }
