@@ -39,11 +39,8 @@ describe('a configuration file that is nested deeply', () => {
   it.each([
     ['lists', `kernel: ${'['.repeat(depth)}${']'.repeat(depth)}`, 'vm.yaml'],
     ['maps', `kernel: ${'{a: '.repeat(depth)}1${'}'.repeat(depth)}`, 'vm.yaml'],
-    [
-      'blocks',
-      Array.from({ length: 1200 }, (_, at) => `${' '.repeat(at)}a:\n`).join(''),
-      'vm.yaml',
-    ],
+    // Worker threads have more stack than the main thread.
+    ['blocks', `kernel:\n  ${'- '.repeat(depth)}1`, 'vm.yaml'],
     ['JSON', `{"kernel":${'['.repeat(depth)}${']'.repeat(depth)}}`, 'vm.json'],
   ])('in %s is refused in words', (_name, text, name) => {
     expect(refusal(text, name)).toMatch(/^vm\.(yaml|json):\d+: nested too deeply$/);
