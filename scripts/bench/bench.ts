@@ -5,6 +5,7 @@ import type { HostMeasurement } from './host-measurement.ts';
 import type { Measurement } from './measurement.ts';
 import { firstRequests } from './measurements/first-requests.ts';
 import { hugePages } from './measurements/huge-pages.ts';
+import { linuxGrowth } from './measurements/linux-growth.ts';
 import { idle, plugged, removal, staticMemslot } from './measurements/memory.ts';
 import { memslots } from './measurements/memslots.ts';
 import { protection } from './measurements/protection.ts';
@@ -31,6 +32,7 @@ const MEASUREMENTS: readonly Measurement[] = [
   idle,
   stall,
   staticMemslot,
+  linuxGrowth,
 ];
 const HOST_MEASUREMENTS: readonly HostMeasurement[] = [memslots, protection];
 const NAMES = [...MEASUREMENTS, ...HOST_MEASUREMENTS].map(({ name }) => name);

@@ -113,6 +113,13 @@ export const ROWS: readonly Row[] = [
     { title: `the same once more, ${thp}`, metric: `next touch ${thp} ms`, unit: 'ms' },
     { title: `UNPLUG_ALL of it, for each GiB, ${thp}`, metric: `unplug ${thp} ms`, unit: 'ms' },
   ]),
+  {
+    title: 'a Linux guest grows by 8 GiB',
+    metric: 'linux grow ms',
+    unit: 'ms',
+    goal: NO_SLOWER,
+  },
+  { title: 'and gives them back', metric: 'linux shrink ms', unit: 'ms', goal: NO_SLOWER },
   mib('resident memory, 1 TiB device, idle', 'rss B', 90),
   {
     title: 'longest monitor answer while touched memory is unplugged',

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { PROMPTS } from '../../guest-tests/harness/monitor.ts';
-import type { CommandLine, Device, Machine, Vmm } from './vmm.ts';
+import type { CommandLine, Device, Linux, Machine, Vmm } from './vmm.ts';
 
 const LIBRARIES = 'lib/x86_64-linux-gnu';
 
@@ -66,12 +66,28 @@ function roomFor({ size }: Device): string {
 }
 
 /** Its best machine for the purpose: no device that the guest does not use, the fastest firmware. */
-function machineArguments(machine: Machine, kernel: string, knowsDynamic: boolean) {
-  const { device, monitor } = machine;
+function linuxArguments(linux: Linux | undefined) {
+  if (linux === undefined) return ['-cpu', 'qemu64,phys-bits=48'];
+  return ['-cpu', 'host', '-initrd', linux.initrd, '-append', linux.append];
+}
+
+function machineArguments(
+  machine: Machine,
+  kernel: string,
+  linux: Linux | undefined,
+  knowsDynamic: boolean,
+) {
+  const { device, monitor, memory = '128M' } = machine;
   return [
     ...['-machine', 'q35,usb=off,sata=off,smbus=off,vmport=off', '-accel', 'kvm'],
-    ...['-cpu', 'qemu64,phys-bits=48', '-smp', '1', '-nodefaults', '-display', 'none'],
-    ...['-m', device === undefined ? '128M' : `128M,maxmem=${roomFor(device)}`, '-kernel', kernel],
+    ...linuxArguments(linux),
+    ...['-smp', '1', '-nodefaults', '-display', 'none'],
+    ...[
+      '-m',
+      device === undefined ? memory : `${memory},maxmem=${roomFor(device)}`,
+      '-kernel',
+      kernel,
+    ],
     ...(device === undefined ? [] : deviceArguments(device, knowsDynamic)),
     ...['-serial', 'stdio'],
     ...['-monitor', monitor === undefined ? 'none' : `unix:${monitor},server=on,wait=off`],
@@ -90,9 +106,13 @@ function vmmOf(found: Installation): Vmm {
     title: `QEMU ${version} with ${qboot ? 'qboot' : 'SeaBIOS'}`,
     prompt: PROMPTS.qemu,
     dynamicMemslots,
-    command: (machine, kernel): CommandLine => ({
+    command: (machine, kernel, linux): CommandLine => ({
       file: found.file,
-      args: [...found.first, ...fixed, ...machineArguments(machine, kernel, dynamicMemslots)],
+      args: [
+        ...found.first,
+        ...fixed,
+        ...machineArguments(machine, kernel, linux, dynamicMemslots),
+      ],
       env: found.env,
     }),
   };

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PROMPTS } from '../../guest-tests/harness/monitor.ts';
-import type { CommandLine, Device, Machine, Vmm } from './vmm.ts';
+import type { CommandLine, Device, Linux, Machine, Vmm } from './vmm.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
@@ -16,10 +16,11 @@ function deviceArguments(device: Device): readonly string[] {
   ];
 }
 
-function command(machine: Machine, kernel: string): CommandLine {
-  const { device, monitor } = machine;
+function command(machine: Machine, kernel: string, linux: Linux | undefined): CommandLine {
+  const { device, monitor, memory = '128M' } = machine;
   const args = [
-    ...[join(ROOT, 'dist', 'cli.cjs'), 'run', '--kernel', kernel, '--memory', '128M'],
+    ...[join(ROOT, 'dist', 'cli.cjs'), 'run', '--kernel', kernel, '--memory', memory],
+    ...(linux === undefined ? [] : ['--initrd', linux.initrd, '--append', linux.append]),
     ...(device === undefined ? [] : deviceArguments(device)),
     ...['--serial', 'stdio', '--monitor', monitor === undefined ? 'none' : `unix:${monitor}`],
   ];

@@ -14,9 +14,18 @@ export interface Device {
   readonly hugePages?: boolean;
 }
 
-/** A machine with one CPU, 128 MiB and at most one device; its console is on stdin and stdout. */
+/** A stock Linux to boot. */
+export interface Linux {
+  readonly kernel: string;
+  readonly initrd: string;
+  readonly append: string;
+}
+
+/** A machine with one CPU and at most one device; its console is on stdin and stdout. */
 export interface Machine {
-  readonly guest: GuestName;
+  readonly guest: GuestName | Linux;
+  /** Boot memory, as a user writes it; default 128M. */
+  readonly memory?: string;
   readonly device?: Device;
   /** Path of the monitor's socket; no monitor without. */
   readonly monitor?: string;
@@ -37,12 +46,14 @@ export interface Vmm {
   readonly prompt: string;
   /** Whether it maps only what is plugged, when it is asked to. */
   readonly dynamicMemslots: boolean;
-  command(machine: Machine, kernel: string): CommandLine;
+  command(machine: Machine, kernel: string, linux: Linux | undefined): CommandLine;
 }
 
 /** Where and how to start `machine` under `vmm`. */
 export function commandFor(vmm: Vmm, machine: Machine): CommandLine {
-  return vmm.command(machine, guestPath(machine.guest));
+  const { guest } = machine;
+  if (typeof guest === 'string') return vmm.command(machine, guestPath(guest), undefined);
+  return vmm.command(machine, guest.kernel, guest);
 }
 
 /** The agent guest in a running machine. */
