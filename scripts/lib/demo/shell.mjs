@@ -11,7 +11,7 @@ nothing plugged. Keys:
   Ctrl-A X   end it all ('poweroff -f' in the guest does so too)
   Ctrl-A H   the other keys
 
-Try, in the monitor:    qom-set vm0 requested-size 4G
+Try, in the monitor:    qom-set vm0 requested-size 3G
                         info memory-devices
                         info memslots
 then, in the guest:     grep MemTotal /proc/meminfo
