@@ -2,7 +2,16 @@ import { execFileSync, spawnSync, type SpawnSyncReturns } from 'node:child_proce
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const ROOT = join(import.meta.dirname, '..', '..');
+export const ROOT = join(import.meta.dirname, '..', '..');
+
+/** Copies what git has or would take. @returns the folder */
+export function copyTree(folder: string): string {
+  const copy = join(folder, 'tree');
+  mkdirSync(copy);
+  const files = 'git ls-files -coz --exclude-standard | xargs -0 cp -p --parents -t "$1"';
+  execFileSync('sh', ['-c', files, 'sh', copy], { cwd: ROOT });
+  return copy;
+}
 
 /**
  * Packs the project as a publisher does, in a copy of the tree: packing makes dist anew, which
@@ -11,11 +20,9 @@ const ROOT = join(import.meta.dirname, '..', '..');
  * @returns path of the package
  */
 export function pack(folder: string): string {
-  const copy = join(folder, 'tree');
-  mkdirSync(copy);
-  const files = 'git ls-files -coz --exclude-standard | xargs -0 cp -p --parents -t "$1"';
+  const copy = copyTree(folder);
   const rest = 'cp -a build "$1" && ln -s "$PWD/node_modules" "$1"';
-  execFileSync('sh', ['-c', `${files} && ${rest}`, 'sh', copy], { cwd: ROOT });
+  execFileSync('sh', ['-c', rest, 'sh', copy], { cwd: ROOT });
   const args = ['pack', '--silent', '--json', '--pack-destination', folder];
   const said = execFileSync('npm', args, { cwd: copy, encoding: 'utf8' });
   return join(folder, packedName(said));
