@@ -149,7 +149,7 @@ export class Vcpu {
   }
 
   setTscOffset(offset: bigint): void {
-    guarded(() => this.#native.setTscOffset(offset));
+    guarded(() => this.#native.setTscOffset(BigInt.asUintN(64, offset)));
   }
 
   /** @returns gpa, or undefined where the vCPU's page tables map nothing */

@@ -83,7 +83,7 @@ export class GuestClock {
       attempt("the guest's TSC was not stopped", () => {
         for (const vcpu of vcpus) {
           const offset = vcpu.tscOffset();
-          if (offset !== undefined) vcpu.setTscOffset(BigInt.asUintN(64, offset - (now - tsc)));
+          if (offset !== undefined) vcpu.setTscOffset(offset - (now - tsc));
         }
       });
     }
