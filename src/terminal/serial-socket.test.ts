@@ -118,6 +118,19 @@ describe('a serial port on a socket', () => {
     expect(await typed).toBe('mine');
   });
 
+  it('tells one that is sending when it loses its place, too', async () => {
+    const first = await settledClient();
+    backend.onData(() => backend.pauseInput());
+    // More than waits for the guest: some of it is in the kernel.
+    const sent = new Promise((resolve) => {
+      first.once('error', resolve).write(new Uint8Array(4 * 1024 * 1024), resolve);
+    });
+    const second = await newClient();
+    await readUntil(second, /hello/);
+    expect(await sent).toBeFalsy();
+    expect(await read(first, 1000)).toContain('another client has taken this serial port');
+  });
+
   it('gives the place of a client that only reads to one that comes', async () => {
     const reader = await newClient();
     reader.end();

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { log } from '../log.ts';
 import { ByteSink } from './byte-sink.ts';
+import { endInOrder } from './end-in-order.ts';
 import { InputGate } from './input-gate.ts';
 import { OutputHistory } from './output-history.ts';
 import type { SerialBackend } from './serial-backend.ts';
@@ -207,8 +208,8 @@ function dismiss({ socket, full }: Client): void {
     socket.destroy();
     return;
   }
-  socket.once('finish', () => socket.destroy());
-  socket.end('\r\n[tsvmm: another client has taken this serial port]\r\n');
+  socket.write('\r\n[tsvmm: another client has taken this serial port]\r\n');
+  endInOrder(socket);
 }
 
 /**
