@@ -16,9 +16,6 @@ interface Kept {
   readonly now: readonly number[];
 }
 
-/** The loop's thread, as this module needs it. */
-export type Loop = Required<typeof loopThread>;
-
 /**
  * Which of the host's CPUs the machine's threads run on.
  *
@@ -32,14 +29,12 @@ export type Loop = Required<typeof loopThread>;
 export class CpuPlacement {
   readonly #affinity: CpuAffinity;
   readonly #vcpus: readonly Vcpu[];
-  readonly #loop: Loop;
   #kept: Kept[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(affinity: CpuAffinity, vcpus: readonly Vcpu[], loop: Loop = loopThread) {
+  constructor(affinity: CpuAffinity, vcpus: readonly Vcpu[]) {
     this.#affinity = affinity;
     this.#vcpus = vcpus;
-    this.#loop = loop;
   }
 
   /**
@@ -50,17 +45,17 @@ export class CpuPlacement {
   apply(): void {
     if (this.#affinity.kind !== 'fixed') return;
     const { loop, vcpus } = this.#affinity;
-    const before = this.#loop.cpuAffinity();
+    const before = loopThread.cpuAffinity();
     try {
       // The loop tries them all: a thread that has not started cannot say what it may not use.
       for (const cpus of new Set(vcpus)) this.#try('vcpus', cpus, before);
       if (loop !== undefined) this.#try('loop', loop, before);
     } catch (error) {
-      this.#loop.setCpuAffinity(before);
+      loopThread.setCpuAffinity(before);
       throw error;
     }
-    if (loop === undefined) this.#loop.setCpuAffinity(before);
-    else this.#kept = [{ thread: this.#loop, before, now: loop }];
+    if (loop === undefined) loopThread.setCpuAffinity(before);
+    else this.#kept = [{ thread: loopThread, before, now: loop }];
     vcpus?.forEach((cpus, id) => this.#vcpus[id]?.setCpuAffinity(cpus));
     // Without this they would be where the loop is, that starts them.
     if (vcpus === undefined) for (const vcpu of this.#vcpus) vcpu.setCpuAffinity(before);
@@ -69,8 +64,8 @@ export class CpuPlacement {
   #try(key: string, cpus: readonly number[], before: readonly number[]): void {
     let got: readonly number[] = [];
     try {
-      this.#loop.setCpuAffinity(cpus);
-      got = this.#loop.cpuAffinity();
+      loopThread.setCpuAffinity(cpus);
+      got = loopThread.cpuAffinity();
     } catch {
       // None of them: said below.
     }
@@ -89,7 +84,7 @@ export class CpuPlacement {
    */
   makeRoom(): boolean {
     if (this.#affinity.kind !== 'auto' || this.#timer !== undefined) return false;
-    const cpu = this.#loop.currentCpu();
+    const cpu = loopThread.currentCpu();
     const kept: Kept[] = [];
     for (const thread of this.#vcpus) {
       const before = thread.cpuAffinity();
@@ -98,7 +93,7 @@ export class CpuPlacement {
     }
     if (kept.length === 0) return false;
     if (kept.some(({ now }) => now.length < kept.length)) return false;
-    kept.push({ thread: this.#loop, before: this.#loop.cpuAffinity(), now: [cpu] });
+    kept.push({ thread: loopThread, before: loopThread.cpuAffinity(), now: [cpu] });
     this.#kept = kept;
     this.#timer = setTimeout(() => this.#letGo(), APART_MS).unref();
     return this.#keepApart();
@@ -130,7 +125,7 @@ export class CpuPlacement {
 
   /** Threads are where they were; vCPUs may be gone. */
   close(): void {
-    this.#kept = this.#kept.filter(({ thread }) => thread === this.#loop);
+    this.#kept = this.#kept.filter(({ thread }) => thread === loopThread);
     this.#letGo();
   }
 }

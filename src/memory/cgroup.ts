@@ -14,7 +14,6 @@ export interface Room {
 
 /** How much a cgroup lets its processes have in all. */
 export interface MemoryLimit {
-  /** Bytes, with what may be moved to swap. */
   readonly bytes: number;
   /** For messages: `memory cgroup /a/b: memory.max=512 MiB`. */
   readonly who: string;
@@ -88,8 +87,17 @@ function hierarchies(controller: string, proc: string): readonly Hierarchy[] {
   return found;
 }
 
+/** A limit on a level's memory, without swap; undefined where there is none. */
+function limitIn({ folder, path }: Level, name: string): MemoryLimit | undefined {
+  const bytes = readBytes(join(folder, name));
+  // Version 1 has no word for "none": a number that no machine reaches.
+  if (bytes === undefined || bytes >= 2 ** 62) return undefined;
+  return { bytes, who: `memory cgroup ${path}: ${name}=${formatSize(bytes)}` };
+}
+
 /** What its own limit, or the one for it and swap together, leaves of a level. */
-function memoryOf({ folder, path }: Level, version: 1 | 2, swapFree: number): Room[] {
+function memoryOf(level: Level, version: 1 | 2, swapFree: number): Room[] {
+  const { folder } = level;
   const file = (name: string): string => join(folder, name);
   const [usageFile, limitFiles, cache] =
     version === 2
@@ -99,19 +107,17 @@ function memoryOf({ folder, path }: Level, version: 1 | 2, swapFree: number): Ro
           ['memory.limit_in_bytes'],
           ['total_inactive_file', 'total_active_file'],
         ];
-  const limits = limitFiles.map((name) => [name, readBytes(file(name))] as const);
-  // Version 1 has no word for "none": a number that no machine reaches.
-  const finite = limits.filter(([, limit]) => limit !== undefined && limit < 2 ** 62);
-  if (finite.length === 0) return [];
+  const limits = limitFiles.flatMap((name) => limitIn(level, name) ?? []);
+  if (limits.length === 0) return [];
   const usage = readBytes(file(usageFile)) ?? 0;
   const stat = read(file('memory.stat'));
   // The kernel drops cached files before it gives up.
   const reclaimable = cache.reduce((sum, name) => sum + field(stat, name), 0);
   const swap = Math.min(swapFree, swapOf(folder, version));
-  return finite.map(([name, limit = 0]) => ({
+  return limits.map(({ bytes: limit, who }) => ({
     bytes: Math.max(0, limit - usage + Math.min(reclaimable, usage) + swap),
     reserve: true,
-    who: `memory cgroup ${path}: ${name}=${formatSize(limit)}`,
+    who,
   }));
 }
 
@@ -159,18 +165,18 @@ export function memoryRoom(proc = '/proc'): Room | undefined {
  * whatever the host has.
  *
  * @param proc  where the kernel tells it; a parameter for tests
- * @returns undefined where nothing limits it
+ * @returns with what may be moved to swap; undefined where nothing limits it
  */
 export function memoryLimit(proc = '/proc'): MemoryLimit | undefined {
   const swapFree = field(read(`${proc}/meminfo`), 'SwapFree') * KIB;
   const limits = hierarchies('memory', proc).flatMap(({ version, levels }) => {
     // memory.high slows processes down, and kills none.
     const name = version === 2 ? 'memory.max' : 'memory.limit_in_bytes';
-    return levels.flatMap(({ folder, path }): MemoryLimit[] => {
-      const limit = readBytes(join(folder, name));
-      if (limit === undefined || limit >= 2 ** 62) return [];
-      const bytes = limit + Math.min(swapFree, swapOf(folder, version));
-      return [{ bytes, who: `memory cgroup ${path}: ${name}=${formatSize(limit)}` }];
+    return levels.flatMap((level): MemoryLimit[] => {
+      const limit = limitIn(level, name);
+      if (limit === undefined) return [];
+      const swap = Math.min(swapFree, swapOf(level.folder, version));
+      return [{ ...limit, bytes: limit.bytes + swap }];
     });
   });
   return least(limits);
