@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { memoryFileBytes, shownZeros } from '../harness/host.ts';
 import { MIB } from '../harness/sizes.ts';
-import { counted, memoryDevice, plugged } from './memory.ts';
+import { memoryDevice, plugged, resized } from './memory.ts';
 import { useLinux } from './use-linux.ts';
 
 const BLOCK = 2 * MIB;
@@ -28,9 +28,7 @@ describe('a kernel that crashes with a memory block partly plugged', () => {
   it('has another ready, without virtio_mem', async () => {
     const guest = linux();
     const before = await guest.memTotal();
-    await guest.request('vm0', String(PLUGGED));
-    await plugged(guest, 'vm0', PLUGGED);
-    await counted(guest, before + PLUGGED);
+    await resized(guest, 'vm0', PLUGGED, before + PLUGGED);
     // Pages that will be known again. Movable memory is used first: they lie in the device.
     await guest.run(`cd /tmp; { printf '${MARK}'; dd if=/dev/zero bs=${PAGE} count=1; } 2>/dev/null |
       head -c ${PAGE} >marked

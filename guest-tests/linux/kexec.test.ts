@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { MIB } from '../harness/sizes.ts';
-import { counted, plugged } from './memory.ts';
+import { counted, plugged, resized } from './memory.ts';
 import { useLinux } from './use-linux.ts';
 
 /** Of the memory block of 128 MiB that it lies in last, most is not plugged. */
@@ -17,9 +17,7 @@ const linux = useLinux({
 it('a kernel that another has booted plugs anew what that one had', async () => {
   const guest = linux();
   const before = await guest.memTotal();
-  await guest.request('vm0', String(PLUGGED));
-  await plugged(guest, 'vm0', PLUGGED);
-  await counted(guest, before + PLUGGED);
+  await resized(guest, 'vm0', PLUGGED, before + PLUGGED);
   guest.type('touch /tmp/before; kexec now /boot/vmlinuz /boot/initrd "$(cat /proc/cmdline)"');
   await guest.console.booted();
   expect(await guest.run('ls /tmp')).toBe('');

@@ -64,3 +64,15 @@ export async function plugged(guest: LinuxGuest, device: string, size: number): 
 export async function counted(guest: LinuxGuest, memTotal: number): Promise<void> {
   await expect.poll(() => guest.memTotal(), POLL).toBe(memTotal);
 }
+
+/** Asks for a size and waits until the guest has plugged it and counts `memTotal`; all in bytes. */
+export async function resized(
+  guest: LinuxGuest,
+  device: string,
+  size: number,
+  memTotal: number,
+): Promise<void> {
+  await guest.request(device, String(size));
+  await plugged(guest, device, size);
+  await counted(guest, memTotal);
+}

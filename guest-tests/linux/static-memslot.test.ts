@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { GIB } from '../harness/sizes.ts';
-import { activeSlots, counted, plugged } from './memory.ts';
+import { activeSlots, resized } from './memory.ts';
 import { useLinux } from './use-linux.ts';
 
 const linux = useLinux({
@@ -22,9 +22,7 @@ describe('vmlinuz entered by the 64-bit protocol, one static slot, no MSI', () =
     const slots = [{ gpa: 4 * GIB, size: 64 * GIB }];
     expect(await activeSlots(guest.monitor, 'big')).toEqual(slots);
     for (const size of [2 * GIB, 0, GIB]) {
-      await guest.request('big', `${size}`);
-      await plugged(guest, 'big', size);
-      await counted(guest, before + size);
+      await resized(guest, 'big', size, before + size);
       expect(await activeSlots(guest.monitor, 'big')).toEqual(slots);
     }
     expect(await guest.number(`awk '/virtio0/ { print $2 }' /proc/interrupts`)).toBeGreaterThan(0);
