@@ -46,8 +46,11 @@ const refused = (call) => {
   }
 };
 
+/** When what goes on for ever ends by itself, ms. */
+export const patience = { end: Number.POSITIVE_INFINITY };
+
 const forever = (step) => {
-  for (;;) step();
+  while (performance.now() < patience.end) step();
 };
 
 const foreverAsync = async (step) => {
